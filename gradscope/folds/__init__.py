@@ -1,0 +1,1 @@
+"""Folds keep: small state machines that turn events into bounded facts, without torch."""

@@ -1,0 +1,32 @@
+"""What a command hands to a reporter: the findings, what silenced others, and the facts behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gradscope.facts import Recording
+from gradscope.finding import Finding, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A finding that was silenced, and by what (`--ignore`, an inline comment)."""
+
+    finding: Finding
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One command's result. `target` is as the user typed it."""
+
+    command: str
+    target: str
+    findings: tuple[Finding, ...]
+    recording: Recording
+    suppressed: tuple[Suppressed, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def worst(self) -> Severity | None:
+        """The highest severity among the findings, None where there are none."""
+        return max((f.severity for f in self.findings), key=lambda s: s.rank, default=None)
