@@ -153,6 +153,7 @@ class Leaf:
     module: str | None = None
     module_class: str | None = None
     module_called: bool = False
+    unused_module: str | None = None  # the outermost module around it of which no part was called
     root_called: bool = False
     root_training: bool = True
     called_inside: str | None = None  # the root whose forward called the module that owns it
@@ -373,7 +374,10 @@ class NonfiniteBirth:
     it gave. `reached` names the leaves that ended up non-finite through it, `masked_at` where it was
     multiplied or selected away when it reached none. `spread` are the first nodes after it. `becomes`
     is the node that turned an Inf into NaN. `step` counts backwards from 1; `exact` is False where the
-    node hooks were off when it happened and a later pass was looked at instead.
+    node hooks were off when it happened and a later pass was looked at instead. `origin` is "node"; or
+    "sum" where the gradients of several edges, each fine or infinite, add up to it on the way into
+    `node`; "seed" where the gradient given to `backward` was already non-finite; "hook" where a tensor
+    hook in front of `node` must have made it. `reached` may name "result 0 of autograd.grad".
     """
 
     kind: str  # "nan" or "inf", what was born
@@ -392,6 +396,7 @@ class NonfiniteBirth:
     spread: tuple[Step, ...] = ()
     exact: bool = True
     count: int = 1
+    origin: str = "node"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,11 @@ class Suppressed:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One command's result. `target` is as the user typed it."""
+    """One command's result. `target` is as the user typed it.
+
+    `redacted` says that source text, values and absolute paths were taken out: a norm or a loss of
+    such a report means nothing, and no format shows it.
+    """
 
     command: str
     target: str
@@ -26,6 +30,7 @@ class Report:
     recording: Recording
     suppressed: tuple[Suppressed, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    redacted: bool = False
 
     def worst(self) -> Severity | None:
         """The highest severity among the findings, None where there are none."""

@@ -58,19 +58,25 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
 
 
 class Loc:
-    """An instruction of the program, and the module whose forward was running.
+    """An instruction of the program, the module whose forward was running, and who called it.
+
+    `caller` is the line in the training loop from which the program got here (the call of the root
+    module, or the line in a function that runs backward), None where it is the same line.
 
     Torch's anomaly mode stores the object that stands for a "traceback" with every node it creates.
     Ours is a Loc: it must look like a list of strings, because the engine joins it when a backward
     fails, and AOTAutograd calls `copy()` on it and appends to the result.
     """
 
-    __slots__ = ("__weakref__", "code", "lasti", "module")
+    __slots__ = ("__weakref__", "caller", "code", "lasti", "module")
 
-    def __init__(self, code: CodeType | None, lasti: int, module: str | None) -> None:
+    def __init__(
+        self, code: CodeType | None, lasti: int, module: str | None = None, caller: Loc | None = None
+    ) -> None:
         self.code = code
         self.lasti = lasti
         self.module = module
+        self.caller = caller
 
     def __iter__(self) -> Iterator[str]:
         return iter([f"  {self}\n"])
@@ -96,25 +102,25 @@ class Loc:
         return location_of(self.code, self.lasti, self.module)
 
 
-NOWHERE = Loc(None, 0, None)
+NOWHERE = Loc(None, 0)
 
-_interned: dict[tuple[CodeType, int, str | None], Loc] = {}
+_interned: dict[tuple[CodeType, int, str | None, Loc | None], Loc] = {}
 
 
-def intern_loc(frame: FrameType | None, module: str | None) -> Loc:
+def intern_loc(frame: FrameType | None, module: str | None = None, caller: Loc | None = None) -> Loc:
     """The Loc of a frame's current instruction; `NOWHERE` for no frame."""
     if frame is None:
         return NOWHERE
-    key = (frame.f_code, frame.f_lasti, module)
+    key = (frame.f_code, frame.f_lasti, module, caller)
     loc = _interned.get(key)
     if loc is None:
         loc = _interned[key] = Loc(*key)
     return loc
 
 
-def here(depth: int = 1, module: str | None = None) -> Loc:
+def here(depth: int = 1) -> Loc:
     """The Loc of the program's frame nearest to the caller."""
-    return intern_loc(user_frame(sys._getframe(depth + 1)), module)
+    return intern_loc(user_frame(sys._getframe(depth + 1)))
 
 
 def location_of(code: CodeType, lasti: int, module: str | None = None) -> Location:

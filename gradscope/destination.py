@@ -1,0 +1,122 @@
+"""Where a report goes: a stream of our own, or a file written in one piece.
+
+The program may close, replace or redirect its standard streams, so ours are duplicated before it runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import TextIO
+
+from gradscope.errors import OutputError
+
+
+class Destination:
+    """Where one report is written. Made before the program runs, so that nothing is found out too late.
+
+    `machine` says that the format must parse: without a file it has stdout to itself, and the
+    program's stdout, also that of its C code and child processes, goes to stderr. `to_stderr` sends
+    other reports to stderr. Raises OutputError where `output` cannot be written.
+    """
+
+    def __init__(self, output: str | None, *, machine: bool, to_stderr: bool) -> None:
+        self.path = None if output in (None, "-") else os.path.abspath(str(output))
+        self._restore: TextIO | None = None
+        if self.path is not None:
+            _check_writable(str(output), self.path)
+            return
+        source = sys.stderr if to_stderr and not machine else sys.stdout
+        self._stream = _duplicate(source, "utf-8" if machine else None)
+        if machine:
+            self._stdout_to_stderr()
+
+    def _stdout_to_stderr(self) -> None:
+        if self._stream is sys.stdout:  # not a file descriptor: a test's or an editor's stream
+            self._restore, sys.stdout = sys.stdout, sys.stderr
+            return
+        sys.stdout.flush()
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[TextIO]:
+        """A text stream for the report; a file appears under its name only when it is complete."""
+        flush_standard_streams()
+        if self.path is None:
+            try:
+                yield self._stream
+                self._stream.flush()
+            except BrokenPipeError:  # the reader has seen enough
+                with contextlib.suppress(OSError):
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            finally:
+                if self._restore is not None:
+                    sys.stdout = self._restore
+        elif os.path.exists(self.path) and not os.path.isfile(self.path):  # /dev/null, a named pipe
+            with open(self.path, "w", encoding="utf-8") as special:
+                yield special
+        else:
+            with _replacing(self.path) as file:
+                yield file
+
+
+def flush_standard_streams() -> None:
+    """Lets what the program printed come before the report; it may have closed or removed its streams."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+
+
+def _duplicate(stream: TextIO | None, encoding: str | None) -> TextIO:
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")
+    try:
+        number = os.dup(stream.fileno())
+    except (OSError, ValueError):
+        return stream
+    return open(number, "w", encoding=encoding or stream.encoding, errors="backslashreplace")
+
+
+def _check_writable(typed: str, path: str) -> None:
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise OutputError(f"--output {typed}: there is no folder {os.path.dirname(typed) or folder}")
+    if os.path.isdir(path):
+        raise OutputError(
+            f"--output {typed} is a folder", try_next=f"--output {os.path.join(typed, 'report.json')}"
+        )
+    try:
+        if os.path.exists(path):
+            with open(path, "a", encoding="utf-8"):
+                return
+        number, trial = tempfile.mkstemp(dir=folder, prefix=".gradscope-")
+    except OSError as error:
+        raise OutputError(f"--output {typed} cannot be written: {error.strerror}") from None
+    os.close(number)
+    os.unlink(trial)
+
+
+@contextlib.contextmanager
+def _replacing(path: str) -> Iterator[TextIO]:
+    number, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".gradscope-", suffix=".tmp")
+    try:
+        with open(number, "w", encoding="utf-8") as file:
+            yield file
+        os.chmod(temporary, _mode(path))
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _mode(path: str) -> int:
+    """The permissions of the file that is replaced, or those that a new file would get."""
+    with contextlib.suppress(OSError):
+        return os.stat(path).st_mode & 0o7777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,111 @@
+"""Everything gradscope raises on purpose, and how it is shown.
+
+    GradscopeError              exit status 4 unless a subclass says otherwise
+    ├── UsageError          2   what was typed, or what it points at, cannot be done as it stands
+    │   ├── TargetError     2   there is no such target, or it does not say what to trace
+    │   ├── InputError      2   an input that cannot be read or does not fit
+    │   └── OutputError     2   the report cannot be written there
+    └── Fault               4   a fault in gradscope; the program was let run on
+
+Each says what is wrong, where, and the next thing to type.
+"""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from gradscope.exits import ExitStatus
+
+
+class GradscopeError(Exception):
+    """The root of the tree. `what` is one sentence, `where` lines shown as they are (a code frame),
+    `try_next` what to type next: commands or advice, the first one the best.
+    """
+
+    exit_status = ExitStatus.FAULT
+
+    def __init__(self, what: str, *, where: Sequence[str] = (), try_next: Sequence[str] | str = ()) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = tuple(where)
+        self.try_next = (try_next,) if isinstance(try_next, str) else tuple(try_next)
+
+
+class UsageError(GradscopeError):
+    """What was typed, or what it points at, cannot be done as it stands."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class TargetError(UsageError):
+    """There is no such target, or it does not say what to trace."""
+
+
+class InputError(UsageError):
+    """An input that cannot be read, or does not fit what it is given to."""
+
+
+class OutputError(UsageError):
+    """The report cannot be written where it was asked for."""
+
+
+class Fault(GradscopeError):
+    """A fault in gradscope itself; `__cause__` is what went wrong."""
+
+
+def closest(name: str, choices: Iterable[str], *, count: int = 3) -> list[str]:
+    """The choices most like `name`, best first; case is ignored, order of equals is kept."""
+    spelled = {choice.casefold(): choice for choice in choices}
+    found = difflib.get_close_matches(name.casefold(), spelled, n=count, cutoff=0.6)
+    return [spelled[key] for key in found]
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """`; did you mean Net?`, ready to be appended to a sentence, or nothing."""
+    near = closest(name, choices)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def caret(text: str, start: int, end: int, *, label: str = "") -> list[str]:
+    """`label` and `text`, and below them carets under `text[start:end]`, as in a code frame.
+
+    Long text is cut to the neighbourhood of the carets, so that the lines fit on a screen.
+    """
+    lead = f"{label}  " if label else ""
+    room = 74 - len(lead)
+    first = max(0, min(start - room // 3, len(text) - room))
+    shown = text[first : first + room]
+    if first > 0:
+        shown = "..." + shown[3:]
+    if first + room < len(text):
+        shown = shown[:-3] + "..."
+    marks = "^" * max(1, min(end, first + room) - start)
+    return [lead + shown, " " * (len(lead) + start - first) + marks]
+
+
+def render(error: GradscopeError, *, width: int = 80) -> str:
+    """The error as it is printed, without colour: what, where, what to type next; ends in a newline.
+
+    Sentences are wrapped to `width` columns; code frames and commands never are.
+    """
+    lines = _wrapped("error: ", error.what, width)
+    lines += [f"  {line}".rstrip() for line in error.where]
+    for index, advice in enumerate(error.try_next):
+        lead = "  try   " if index == 0 else "        "
+        is_command = advice.startswith(("gradscope ", "python ", "def "))
+        lines += [lead + advice] if is_command or "\n" in advice else _wrapped(lead, advice, width)
+    return "\n".join(lines) + "\n"
+
+
+def _wrapped(lead: str, text: str, width: int) -> list[str]:
+    hang = " " * (len(lead) if lead.isspace() or lead.startswith("  try") else 2)
+    return textwrap.wrap(
+        text,
+        max(width, 40),
+        initial_indent=lead,
+        subsequent_indent=hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [lead.rstrip()]

@@ -1,0 +1,144 @@
+"""Which backward nodes turn a gradient into zeros, and which leaves get nothing else because of them.
+
+A node that got a gradient with a non-zero element and gave zeros on every edge is a *site*; so is a
+single edge that was multiplied by a saved tensor of zeros. Zeros travel on from there, edge by edge. A
+leaf belongs to the sites upstream of it as long as every gradient it gets is exactly zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from gradscope.facts import ValueStats, ZeroedAt
+from gradscope.folds.places import Place
+from gradscope.folds.visits import Content, Factor, Received, Spot, Visit, location, op_name
+
+_MOST_SITES = 256
+_MOST_SITES_PER_LEAF = 4
+
+Site = tuple[str, Place | None, str | None]
+"""A node's name, its line, and the factor that was zero."""
+
+
+def site_of(spot: Spot, factor: Factor | None) -> Site:
+    """The identity of a site."""
+    return (spot.node, spot.place, factor.name if factor else None)
+
+
+@dataclass(slots=True)
+class _Kept:
+    spot: Spot
+    factor: Factor | None
+    saved: tuple[ValueStats, ...]
+    backwards: int = 0
+    leaves: dict[int, None] = field(default_factory=dict)
+
+
+class ZeroFold:
+    """Keeps the sites that still have a leaf which never got a non-zero gradient."""
+
+    def __init__(self) -> None:
+        self._sites: dict[Site, _Kept] = {}
+        self._zero: dict[int, dict[Site, None]] = {}
+        self._nonzero: set[int] = set()
+        self.left_out = 0  # sites at further lines, once the table was full
+
+    def __len__(self) -> int:
+        return len(self._sites)
+
+    def wants_look(self, spot: Spot) -> bool:
+        """Whether statistics of this node's saved tensors would still be told."""
+        return not any((node, place) == (spot.node, spot.place) for node, place, _ in self._sites)
+
+    def undecided(self) -> bool:
+        """Whether a leaf is still kept that a non-zero gradient would clear."""
+        return bool(self._zero)
+
+    def add(self, visits: Iterable[Visit], received: Mapping[int, Received]) -> None:
+        """Folds in one backward: its visits in the order they ran, and what every leaf got."""
+        zero = {index: got for index, got in received.items() if got.content is Content.ZERO}
+        nonzero = {got.key for index, got in received.items() if index not in zero and isinstance(got.key, int)}
+        self._clear(nonzero)
+        if not zero:
+            return
+        arriving: dict[int, list[frozenset[Site]]] = {}
+        seen: dict[Site, tuple[Visit, Factor | None]] = {}
+        for visit in visits:
+            for target, sites in _zero_edges(visit, arriving.get(visit.index, ()), seen):
+                arriving.setdefault(target, []).append(sites)
+        reached: set[Site] = set()
+        for index, got in zero.items():
+            edges = arriving.get(index, [])
+            if isinstance(got.key, int) and got.key not in self._nonzero and len(edges) >= got.edges:
+                sites = frozenset[Site]().union(*edges)
+                self._keep(got.key, sites, seen)
+                reached |= sites
+        for site in reached & self._sites.keys():
+            self._sites[site].backwards += 1
+
+    def _clear(self, nonzero: set[int]) -> None:
+        self._nonzero |= nonzero
+        for leaf in nonzero & self._zero.keys():
+            for site in self._zero.pop(leaf):
+                kept = self._sites[site]
+                kept.leaves.pop(leaf, None)
+                if not kept.leaves:
+                    del self._sites[site]
+
+    def _keep(self, leaf: int, sites: frozenset[Site], seen: Mapping[Site, tuple[Visit, Factor | None]]) -> None:
+        for site in sorted(sites, key=lambda one: list(seen).index(one)):
+            if site not in self._sites:
+                if len(self._sites) >= _MOST_SITES:
+                    self.left_out += 1
+                    continue
+                visit, factor = seen[site]
+                self._sites[site] = _Kept(visit.spot, factor, visit.look.saved if visit.look else ())
+            known = self._zero.setdefault(leaf, {})
+            if site in known or len(known) < _MOST_SITES_PER_LEAF:
+                known[site] = None
+                self._sites[site].leaves[leaf] = None
+            elif not self._sites[site].leaves:
+                del self._sites[site]
+
+    def facts(self, leaf_name: Callable[[int], str]) -> tuple[ZeroedAt, ...]:
+        """The sites in the order they were found. `leaf_name` names a leaf by its id."""
+        return tuple(
+            ZeroedAt(
+                node=kept.spot.node,
+                op=op_name(kept.spot.node),
+                location=location(kept.spot.place),
+                leaves=tuple(dict.fromkeys(map(leaf_name, kept.leaves))),
+                saved=kept.saved,
+                backwards=kept.backwards,
+                factor=kept.factor.name if kept.factor else None,
+                factor_is_leaf=bool(kept.factor and kept.factor.is_leaf),
+                constant_factor=bool(kept.factor and kept.factor.is_number),
+            )
+            for kept in self._sites.values()
+            if kept.leaves
+        )
+
+
+def _zero_edges(
+    visit: Visit,
+    arriving: Iterable[frozenset[Site]],
+    seen: dict[Site, tuple[Visit, Factor | None]],
+) -> Iterator[tuple[int, frozenset[Site]]]:
+    """The edges of a visit that gave zeros, each with the sites those zeros come from."""
+    passing = frozenset[Site]().union(*arriving) if visit.incoming is Content.ZERO else None
+    whole = all(given is Content.ZERO for given in visit.outgoing if given is not None)
+    for edge, (target, given) in enumerate(zip(visit.targets, visit.outgoing, strict=True)):
+        if given is not Content.ZERO or target is None:
+            continue
+        if passing is not None:
+            sites = passing
+        else:
+            factor = visit.factors[edge] if visit.factors else None
+            cancels = bool(visit.cancels) and visit.cancels[edge]
+            if factor is None and (cancels or not whole):
+                continue
+            site = site_of(visit.spot, factor)
+            seen.setdefault(site, (visit, factor))
+            sites = frozenset((site,))
+        yield target, sites

@@ -1,0 +1,126 @@
+"""How the program ended: its exception or exit status, told as Python tells it, with its frames only."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+
+from gradscope.errors import GradscopeError
+from gradscope.facts import ProgramEnd, ProgramError
+from gradscope.recorder import StepLimit
+from gradscope.recorder.places import is_inner, traceback_locations
+
+
+def run_to_end(run: Callable[[], None]) -> ProgramEnd:
+    """Runs the program, waits for its threads as Python does at exit, and says how it ended.
+
+    Nothing that the program raises comes out; GradscopeError passes through.
+    """
+    end = _end_of(run)
+    try:
+        _wait_for_threads()
+    except KeyboardInterrupt:
+        return ProgramEnd(exit_status=130, error=end.error, interrupted=True)
+    return end
+
+
+def _end_of(run: Callable[[], None]) -> ProgramEnd:
+    try:
+        run()
+    except GradscopeError:
+        raise
+    except StepLimit as limit:
+        return ProgramEnd(stopped_after_steps=limit.steps)
+    except KeyboardInterrupt:
+        return ProgramEnd(exit_status=130, interrupted=True)
+    except SystemExit as leaving:
+        return ProgramEnd(exit_status=_exit_status(leaving))
+    except BaseException as error:  # noqa: BLE001  whatever it is, it ended the program
+        return _failed(error)
+    return ProgramEnd()
+
+
+def _exit_status(leaving: SystemExit) -> int:
+    """What Python makes of `sys.exit(code)`: an integer is the status, anything else is printed."""
+    if leaving.code is None:
+        return 0
+    if isinstance(leaving.code, int):
+        return int(leaving.code)
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # the program may have closed it
+        sys.stdout.flush()
+    print(leaving.code, file=sys.stderr)
+    return 1
+
+
+def _failed(error: BaseException) -> ProgramEnd:
+    frames = tuple(traceback_locations(error.__traceback__))
+    trim(error)
+    rendered = "".join(traceback.format_exception(error))
+    fact = ProgramError(type(error).__qualname__, str(error), frames, rendered)
+    return ProgramEnd(exit_status=_call_own_hook(error), error=fact)
+
+
+def _call_own_hook(error: BaseException) -> int:
+    """Calls the program's own `sys.excepthook`, and returns the status it leaves.
+
+    Python's own hook only prints the traceback, which the report does.
+    """
+    if sys.excepthook is sys.__excepthook__:
+        return 1
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except SystemExit as leaving:
+        return _exit_status(leaving)
+    except Exception as second:  # noqa: BLE001  a broken hook must not hide the first error
+        print("Error in sys.excepthook:", file=sys.stderr)
+        sys.__excepthook__(type(second), trim(second), second.__traceback__)
+    return 1
+
+
+def trim(error: BaseException) -> BaseException:
+    """Leaves in the tracebacks of `error`, its causes and its members only frames of the program."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        current = waiting.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        current.__traceback__ = _own_frames(current.__traceback__)
+        waiting += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+    return error
+
+
+def _own_frames(entry: TracebackType | None) -> TracebackType | None:
+    kept = []
+    while entry is not None:
+        if not is_inner(entry.tb_frame.f_code):
+            kept.append(entry)
+        entry = entry.tb_next
+    below: TracebackType | None = None
+    for entry in reversed(kept):
+        below = TracebackType(below, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return below
+
+
+def _wait_for_threads() -> None:
+    """What the interpreter does first when it shuts down; doing it here lets their ops be recorded.
+
+    Its own call finds everything done. Without it (another implementation of Python) threads are
+    joined one by one, daemons excepted.
+    """
+    shutdown: Callable[[], None] | None = getattr(threading, "_shutdown", None)
+    if shutdown is not None and threading.current_thread() is threading.main_thread():
+        shutdown()
+        return
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()

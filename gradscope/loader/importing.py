@@ -1,0 +1,110 @@
+"""`model.py:Net` and `package.models:Net`: importing the module and finding the attribute."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from types import ModuleType
+
+from gradscope.errors import TargetError, did_you_mean
+from gradscope.loader.script import set_path0
+from gradscope.loader.source import compile_script, not_compiled
+from gradscope.loader.target import Kind, Target
+
+
+def import_target(target: Target) -> ModuleType:
+    """Imports the target's module, with its folder (or the working directory) importable.
+
+    A file inside a package is imported as a member of it, so that its relative imports work. Whatever
+    the module's own code raises comes out; TargetError where it is not there or does not compile.
+    """
+    sys.argv[:] = [target.where, *target.arguments]
+    if target.kind is Kind.FILE_ATTRIBUTE:
+        return _import_file(os.path.abspath(target.where))
+    set_path0(os.getcwd())
+    return _import_name(target.where)
+
+
+def attribute_of(module: ModuleType, target: Target) -> object:
+    """The target's attribute, which may be dotted; TargetError names the nearest where there is none."""
+    found: object = module
+    path = ""
+    for name in target.attribute.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            owner = f"{target.where}:{path}" if path else target.where
+            public = (
+                [other for other in vars(found) if not other.startswith("_")]
+                if hasattr(found, "__dict__")
+                else []
+            )
+            defined = [
+                other
+                for other in public
+                if getattr(vars(found)[other], "__module__", None) == module.__name__
+            ]
+            guess = did_you_mean(name, public)
+            where = () if guess or not defined else (f"it defines {', '.join(defined[:8])}",)
+            raise TargetError(f"{owner} has no {name}{guess}", where=where) from None
+        path = f"{path}.{name}" if path else name
+    return found
+
+
+def _import_file(path: str) -> ModuleType:
+    compile_script(path)  # says where, if it does not
+    folder, file = os.path.split(path)
+    name = os.path.splitext(file)[0]
+    while os.path.isfile(os.path.join(folder, "__init__.py")):
+        folder, package = os.path.split(folder)
+        name = package if name == "__init__" else f"{package}.{name}"
+    set_path0(folder)
+    if "." in name and _finds(name, path):
+        return importlib.import_module(name)
+    return _load_alone(name.rpartition(".")[2], path)
+
+
+def _finds(name: str, path: str) -> bool:
+    """Whether importing `name` gives the file at `path`, and not another package of that name."""
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.origin is not None and os.path.samefile(spec.origin, path)
+
+
+def _load_alone(name: str, path: str) -> ModuleType:
+    # Its own name where it is free: classes are pickled by it, and siblings may import it.
+    if name in sys.modules or name in sys.stdlib_module_names or not name.isidentifier():
+        name = f"_target_{name}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise TargetError(f"{path} cannot be imported: its name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def _import_name(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        parent = error.name.rpartition(".")[0]
+        beside = getattr(sys.modules.get(parent), "__path__", None) or (["."] if not parent else [])
+        import pkgutil
+
+        guess = did_you_mean(
+            error.name.rpartition(".")[2], [info.name for info in pkgutil.iter_modules(list(beside))]
+        )
+        raise TargetError(f"no module named {error.name}{guess}") from None
+    except SyntaxError as error:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin != error.filename:
+            raise
+        raise not_compiled(spec.origin or name, error) from None

@@ -1,0 +1,208 @@
+"""A module, a factory of one, or a function that returns a loss, run forward and backward."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from gradscope.errors import GradscopeError, InputError, TargetError
+from gradscope.loader.guess import Guess, guess_inputs
+from gradscope.loader.importing import attribute_of, import_target
+from gradscope.loader.inputs import (
+    HOOK,
+    Inputs,
+    check_fits,
+    from_expressions,
+    given_inputs,
+    required,
+    signature_text,
+)
+from gradscope.loader.loss import Note, find_loss
+from gradscope.loader.options import Options
+from gradscope.loader.placement import Placement
+from gradscope.loader.target import Target
+
+_NOTHING = object()
+
+
+class Model:
+    """A target that is not a program: it is called, and its loss's backward run, `--steps` times."""
+
+    def __init__(self, target: Target, options: Options, placement: Placement) -> None:
+        self.target = target
+        self.options = options
+        self.placement = placement
+
+    def run(self, note: Note) -> None:
+        """Imports the target and traces it; what its own code raises comes out."""
+        with self.placement.around_model():
+            module = import_target(self.target)
+            self.trace(attribute_of(module, self.target), self.target.text, module, note)
+
+    def run_found(self, found: object, name: str, module: ModuleType, note: Note) -> None:
+        """Traces what was found in a module that is loaded already; `name` is how it would be typed."""
+        with self.placement.around_model():
+            self.trace(found, name, module, note)
+
+    def trace(self, found: object, name: str, module: ModuleType, note: Note) -> None:
+        """Builds `found`, finds its inputs and loss, and runs the passes."""
+        given = given_inputs(self.options, module)
+        subject, output = _build(found, name, given)
+        if isinstance(subject, nn.Module):
+            subject.to(device=self.placement.device, dtype=self.placement.dtype)
+            inputs = given or _guessed(subject, name, note)
+            check_fits(f"{type(subject).__name__}.forward", subject.forward, inputs)
+        else:
+            inputs = given if given is not None and _takes_arguments(subject) else Inputs()
+            if given is not None and inputs is not given:
+                raise InputError(f"{name} takes no inputs", where=(f"given  {given.source}",))
+            check_fits(name, subject, inputs)
+        self._passes(subject, name, inputs.placed(self.placement.device, self.placement.dtype), output, note)
+
+    def _passes(
+        self, subject: Callable[..., Any], name: str, inputs: Inputs, output: Any, note: Note
+    ) -> None:
+        find = find_loss(self.options.loss)
+        for number in range(self.options.steps or 1):
+            say = note if number == 0 else _silent
+            if isinstance(subject, nn.Module):
+                subject.zero_grad()
+            if output is _NOTHING:
+                output = _call(subject, name, inputs)
+            loss = find(output, inputs, say)
+            if not loss.requires_grad and _make_leaves(subject, inputs):
+                say(f"the inputs of {name} were made to require a gradient, because nothing else of it does")
+                loss = find(_call(subject, name, inputs), inputs, _silent)
+            output = _NOTHING
+            loss.backward()  # type: ignore[no-untyped-call]
+
+
+def _silent(_text: str) -> None:
+    """Says nothing: later passes repeat what the first one said."""
+
+
+def _build(found: object, name: str, given: Inputs | None) -> tuple[Callable[..., Any], Any]:
+    """The module or function to call, and its first output where finding out has produced one."""
+    if isinstance(found, nn.Module):
+        return found, _NOTHING
+    if isinstance(found, type) and not issubclass(found, nn.Module):
+        raise TargetError(f"{name} is a class, but not an nn.Module")
+    if not callable(found):
+        raise TargetError(
+            f"{name} is a {type(found).__name__}; a target is an nn.Module, a factory of one, or a function "
+            "that returns a loss"
+        )
+    needed = required_of(found)
+    if isinstance(found, type):
+        if needed:
+            raise _needs_arguments(found, name, needed)
+        return found(), _NOTHING
+    if needed:
+        if given is None:
+            arguments = " ".join(f"--input '{parameter}=...'" for parameter in needed)
+            raise InputError(
+                f"{name}{_signature(found)} needs inputs", try_next=(f"gradscope trace {name} {arguments}",)
+            )
+        return found, _NOTHING
+    output = found()
+    if isinstance(output, nn.Module):
+        return output, _NOTHING
+    if output is None:
+        raise TargetError(f"{name}() returned None; it must return a loss or an nn.Module")
+    return found, _NOTHING if given is not None else output
+
+
+def required_of(function: Callable[..., Any]) -> list[str]:
+    """The names of the arguments that a call must give; none where the signature cannot be read."""
+    try:
+        return required(inspect.signature(function))
+    except (TypeError, ValueError):
+        return []
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    try:
+        return signature_text(inspect.signature(function))
+    except (TypeError, ValueError):
+        return "(...)"
+
+
+def _takes_arguments(function: Callable[..., Any]) -> bool:
+    try:
+        return bool(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return True
+
+
+def _needs_arguments(module: type, name: str, needed: list[str]) -> TargetError:
+    plural = "arguments" if len(needed) > 1 else "argument"
+    file = name.rpartition(":")[0]
+    values = ", ".join(f"{parameter}=..." for parameter in needed)
+    return TargetError(
+        f"{module.__name__}{_signature(module)} needs the {plural} {', '.join(needed)} to be constructed",
+        try_next=(
+            f"write a factory beside it, and trace that: def build(): return {module.__name__}({values})",
+            f"gradscope trace {file}:build",
+        ),
+    )
+
+
+def _guessed(subject: nn.Module, name: str, note: Note) -> Inputs:
+    needed = required_of(subject.forward)
+    if not needed:
+        return Inputs(source="no inputs")
+    guess = guess_inputs(subject)
+    if guess is None or not _enough(guess, needed):
+        raise no_inputs(subject, name, guess)
+    note(f"inputs: {guess.options}, guessed from {guess.layer}; say other ones with --input or {HOOK}()")
+    inputs = from_expressions(guess.expressions)
+    return Inputs(inputs.args, inputs.kwargs, f"{guess.options} (guessed from {guess.layer})")
+
+
+def _enough(guess: Guess, needed: list[str]) -> bool:
+    named = {expression.partition("=")[0] for expression in guess.expressions if "=" in expression}
+    return set(needed) <= named or (not named and len(needed) <= len(guess.expressions))
+
+
+def no_inputs(subject: nn.Module, name: str, guess: Guess | None) -> InputError:
+    """The error for a module whose inputs were not given and cannot be guessed, with what to type."""
+    class_name = type(subject).__name__
+    needed = required_of(subject.forward)
+    if guess is None:
+        options = " ".join(f"--input '{parameter}=randn(...)'" for parameter in needed)
+        hint = f"no layer of {class_name} tells a shape; or define {HOOK}() beside it"
+    else:
+        first, *others = needed
+        options = f"--input '{first}={guess.expressions[0].rpartition('=')[2]}'"
+        options += "".join(f" --input '{other}=...'" for other in others)
+        hint = f"the shape of {first} is a guess from {guess.layer}"
+    return InputError(
+        f"{class_name}.forward{_signature(subject.forward)} needs inputs",
+        try_next=(f"gradscope trace {name} {options}", f"({hint})"),
+    )
+
+
+def _call(subject: Callable[..., Any], name: str, inputs: Inputs) -> Any:
+    copies = inputs.copies()
+    try:
+        return subject(*copies.args, **copies.kwargs)
+    except GradscopeError:
+        raise
+    except Exception as error:
+        if copies.source:
+            error.add_note(f"  {name} was called with {copies.source}: {copies}")
+        raise
+
+
+def _make_leaves(subject: Callable[..., Any], inputs: Inputs) -> bool:
+    """Makes floating-point inputs require a gradient where nothing of the subject can; True where it did."""
+    if isinstance(subject, nn.Module) and any(p.requires_grad for p in subject.parameters()):
+        return False
+    floats = [t for t in inputs.tensors() if t.is_floating_point() and not t.requires_grad]
+    for tensor in floats:
+        tensor.requires_grad_()
+    return bool(floats)

@@ -1,0 +1,43 @@
+"""How a target is to be run: what the common options say, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DTYPES = {
+    "float32": "float32",
+    "fp32": "float32",
+    "float64": "float64",
+    "fp64": "float64",
+    "double": "float64",
+    "bfloat16": "bfloat16",
+    "bf16": "bfloat16",
+    "float16": "float16",
+    "fp16": "float16",
+    "half": "float16",
+}
+"""What `--dtype` accepts, and torch's own name for it."""
+
+AMP = {"bf16": "bfloat16", "fp16": "float16"}
+"""What `--amp` accepts, and torch's own name for it."""
+
+LOSSES = ("mean", "sum", "mse", "cross_entropy")
+"""The losses that `--loss` knows by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`inputs` are the `--input` strings in order. `dtype` and `amp` are torch's names, or None.
+
+    `device` is as typed ("auto", "cpu", "cuda:1"). `seed` None leaves a script's generators alone; a
+    module is seeded with 0 then. `steps` None is one pass of a module, and a script's own length.
+    """
+
+    inputs: tuple[str, ...] = ()
+    inputs_file: str | None = None
+    loss: str | None = None
+    device: str = "auto"
+    dtype: str | None = None
+    amp: str | None = None
+    seed: int | None = None
+    steps: int | None = None

@@ -1,0 +1,356 @@
+"""The one door through which every backward goes: `torch.autograd._engine_run_backward`.
+
+`Tensor.backward`, `autograd.backward` and `autograd.grad` all look the name up when they run. Around the
+engine we walk the graph, ask which leaves it reaches by value but not by gradient, put node hooks in, and
+afterwards read what the leaves got. Where the engine raises, its error is explained and raised on.
+
+Looking at everything each time would cost as much as the backward itself on small graphs, so the first
+twenty backwards of a run are looked at closely, the first few of every new line, then those whose number
+is a power of two, and those after a warning sign.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.autograd
+from torch import Tensor
+
+from gradscope.facts import Backward, GradWithoutGraph, MissingGraph, SecondBackward, SeveredLeaf, Step
+from gradscope.folds.flow import Value
+from gradscope.recorder.failures import Failures
+from gradscope.recorder.graph import node_label, walk
+from gradscope.recorder.leaves import Leaves
+from gradscope.recorder.names import variable_name
+from gradscope.recorder.now import Now
+from gradscope.recorder.patches import Patches
+from gradscope.recorder.places import Loc, intern_loc, user_frame
+from gradscope.recorder.second import explain_second_backward
+from gradscope.recorder.values import TensorValues, is_plain
+from gradscope.recorder.watchers import Watchers
+
+_current_sequence_nr = torch._C._autograd._get_sequence_nr
+_CLOSE_LOOKS = 20
+_LOOKS_AT_A_LINE = 3
+_AFTER_A_WARNING = 3
+
+
+@dataclass(slots=True)
+class _Line:
+    """What is kept of all backwards of one line."""
+
+    call: str
+    count: int = 0
+    nodes: int = 0
+    leaves: int = 0
+    loss: float | None = None
+    last_loss: float | None = None
+    root: str | None = None
+    seed: str | None = None
+    create_graph: bool = False
+    node_names: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One backward while it runs."""
+
+    loc: Loc
+    call: str
+    roots: list[Tensor]
+    grad_tensors: Sequence[Tensor | None]
+    nodes: list[Any]
+    leaves: dict[int, Tensor]
+    inputs: tuple[Any, ...]
+    accumulates: bool
+    create_graph: bool
+    close: bool
+    began: int
+
+
+class BackwardWatch:
+    """Wraps the engine."""
+
+    def __init__(
+        self,
+        now: Now,
+        values: TensorValues,
+        leaves: Leaves,
+        watchers: Watchers,
+        failures: Failures,
+        copy_structure: Callable[[], None],
+        ticked: Callable[[bool], None],
+    ) -> None:
+        self._now = now
+        self._values = values
+        self._leaves = leaves
+        self._watchers = watchers
+        self._failures = failures
+        self._copy_structure = copy_structure
+        self._ticked = ticked
+        self._lines: dict[Loc, _Line] = {}
+        self._alarm_until = 0
+        self._watermark = 0
+        self._freed_by: Loc | None = None
+        self._leaves_of_line: dict[Loc, list[Any]] = {}
+        self.count = 0
+        self.received: set[str] = set()
+        self._severed: dict[str, tuple[int, tuple[Value, ...], tuple[Value, ...], Loc]] = {}
+        self._dead_terms: dict[int, tuple[Value, Value, Loc, int]] = {}
+
+    def install(self, patches: Patches) -> None:
+        """Replaces the engine's door."""
+        run_engine = torch.autograd._engine_run_backward
+
+        def _engine_run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
+            with torch._C.DisableTorchFunction():
+                return self._run(run_engine, t_outputs, args, kwargs)
+
+        patches.replace(torch.autograd, "_engine_run_backward", _engine_run_backward)
+
+    # ------------------------------------------------------------ around the engine
+
+    def _run(self, run_engine: Any, outputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        now = self._now
+        plain = all(not isinstance(t, Tensor) or is_plain(t) for t in outputs)
+        if now.backward_depth or not plain or torch.compiler.is_compiling():
+            return run_engine(outputs, *args, **kwargs)
+        now.backward_depth += 1
+        depth_of_optimizer, now.optimizer_depth = now.optimizer_depth, 0
+        this: _Pass | None = None
+        error: BaseException | None = None
+        result: Any = None
+        try:
+            try:
+                this = self._begin(outputs, args, kwargs)
+            except Exception as fault:  # noqa: BLE001  our bookkeeping must not reach the program
+                now.fault("before a backward", fault)
+            try:
+                result = run_engine(outputs, *args, **kwargs)
+            except BaseException as raised:
+                error = raised
+                raise
+        finally:
+            now.backward_depth -= 1
+            now.optimizer_depth = depth_of_optimizer
+            if this is not None:
+                try:
+                    self._end(this, error, result)
+                except Exception as fault:  # noqa: BLE001
+                    now.fault("after a backward", fault)
+        return result
+
+    def _begin(self, outputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Pass:
+        frame = user_frame(sys._getframe(3))
+        loc = intern_loc(frame)
+        if frame is not None:
+            self._now.step_codes.add(frame.f_code)
+        self.count += 1
+        grad_tensors, _, create_graph, inputs = (*args, None, None, None, None)[:4]
+        accumulates = bool(kwargs.get("accumulate_grad"))
+        line = self._lines.get(loc)
+        if line is None:
+            line = self._lines[loc] = _Line("backward" if accumulates else "grad")
+        line.count += 1
+        close = self._is_close(line.count)
+        roots = [t for t in outputs if isinstance(t, Tensor)]
+        nodes, leaves = walk(outputs) if close or self._watchers.suspicious else ([], {})
+        this = _Pass(
+            loc,
+            line.call,
+            roots,
+            tuple(grad_tensors or ()),
+            nodes,
+            leaves,
+            tuple(inputs or ()),
+            accumulates,
+            bool(create_graph),
+            close,
+            _current_sequence_nr(),
+        )
+        self._describe(line, this)
+        if self._watchers.suspicious:
+            self._watchers.look_for_mutations(nodes, loc)
+        if close:
+            self._look_closely(this, line)
+        return this
+
+    def _is_close(self, count_of_line: int) -> bool:
+        return (
+            self.count <= _CLOSE_LOOKS
+            or count_of_line <= _LOOKS_AT_A_LINE
+            or self.count & (self.count - 1) == 0
+            or self.count <= self._alarm_until
+        )
+
+    def _describe(self, line: _Line, this: _Pass) -> None:
+        root = this.roots[0] if this.roots else None
+        loss = None
+        if root is not None and root.numel() == 1 and (this.close or root.device.type == "cpu"):
+            loss = float(root.detach().real) if root.is_complex() else float(root.detach())
+            if not math.isfinite(loss):
+                self._alarm()
+        line.last_loss = loss if loss is not None else line.last_loss
+        if line.count > 1:
+            return
+        line.loss = loss
+        line.nodes, line.leaves, line.create_graph = len(this.nodes), len(this.leaves), this.create_graph
+        line.root = variable_name(root) if root is not None else None
+        seed = this.grad_tensors[0] if this.grad_tensors else None
+        if root is not None and root.dim() and isinstance(seed, Tensor) and seed.numel() <= 16 and is_plain(seed):
+            line.seed = str(seed.tolist())
+        names: dict[str, int] = {}
+        for node in this.nodes:
+            label = node_label(node)
+            names[label] = names.get(label, 0) + 1
+        line.node_names = tuple(sorted(names.items(), key=lambda item: -item[1]))
+
+    def _alarm(self) -> None:
+        self._alarm_until = self.count + _AFTER_A_WARNING
+        self._watchers.alarm()
+
+    def _look_closely(self, this: _Pass, line: _Line) -> None:
+        if self.count & (self.count - 1) == 0 or line.count == 1:
+            self._copy_structure()
+        leaves = list(this.leaves.values())
+        self._leaves.before_first_step(leaves)
+        self._leaves_of_line[this.loc] = [self._leaves.entry(leaf).tensor for leaf in leaves]
+        roots = [v for t in this.roots if (v := self._values.get(t)) is not None]
+        self._find_severed(this, roots)
+        for call, joined in self._values.flow.dead_terms(roots):
+            known = self._dead_terms.get(id(call.loc))
+            self._dead_terms[id(call.loc)] = (call, joined, this.loc, 1 + (known[3] if known else 0))
+        self._watchers.before(this.nodes, this.roots, this.grad_tensors, this.loc, self.count, line.last_loss)
+
+    def _find_severed(self, this: _Pass, roots: list[Value]) -> None:
+        reached = this.leaves
+        for leaf, (cuts, path) in self._values.flow.severed(roots, lambda key: key in reached).items():
+            tensor = self._values.leaf_tensor(leaf)
+            if tensor is None or not tensor.requires_grad:
+                continue
+            name = self._leaves.entry(tensor).name
+            known = self._severed.get(name)
+            if known is None or known[0] > len(cuts):
+                self._severed[name] = (len(cuts), cuts, path, this.loc)
+
+    def _end(self, this: _Pass, error: BaseException | None, result: Any) -> None:
+        if this.close:
+            self._watchers.after()
+        if error is None:
+            if this.create_graph:
+                _drop_parents(this, result)
+            if self._leaves.got(self._gradients(this, result)):
+                self._alarm()
+            self._watermark = _current_sequence_nr()
+            self._freed_by = this.loc
+            self._ticked(this.accumulates)
+        elif isinstance(error, RuntimeError):
+            self._explain(this, error)
+        this.nodes = []
+
+    def _gradients(self, this: _Pass, result: Any) -> list[tuple[Tensor, Tensor]]:
+        if not this.accumulates:
+            pairs = zip(this.inputs, result or (), strict=False)
+            pairs_given = [(t, g) for t, g in pairs if isinstance(t, Tensor) and isinstance(g, Tensor) and t.is_leaf]
+        else:
+            leaves = list(this.leaves.values())
+            if not leaves:
+                references = self._leaves_of_line.get(this.loc, ())
+                leaves = [t for reference in references if (t := reference()) is not None]
+            if this.inputs:
+                wanted = {id(t) for t in this.inputs}
+                leaves = [t for t in leaves if id(t) in wanted]
+            pairs_given = [(t, t.grad) for t in leaves if t.grad is not None]
+        pairs_given = [(t, g) for t, g in pairs_given if is_plain(g)]
+        self.received.update(self._leaves.entry(t).name for t, _ in pairs_given)
+        return pairs_given
+
+    # ------------------------------------------------------------ when it raised
+
+    def _explain(self, this: _Pass, error: RuntimeError) -> None:
+        message = str(error)
+        if not this.nodes:
+            this.nodes, this.leaves = walk(this.roots)
+        if "modified by an inplace operation" in message:
+            conflict = self._watchers.writes.explain_conflict(this.nodes, this.loc, variable_name)
+            if conflict is not None:
+                self._failures.add("inplace_conflicts", conflict, error)
+        elif "backward through the graph a second time" in message:
+            fact = explain_second_backward(this.nodes, self._watermark, this.loc, self._freed_by, self._failures.source)
+            self._failures.add("second_backwards", fact, error)
+        elif "does not require grad and does not have a grad_fn" in message:
+            self._failures.add("missing_graphs", self._missing_graph(this), error)
+
+    def _missing_graph(self, this: _Pass) -> MissingGraph:
+        root = next((t for t in this.roots if not t.requires_grad), None)
+        value = self._values.get(root) if root is not None else None
+        cuts, path = self._values.flow.first_cuts(value) if value is not None else ((), ())
+        block = self._now.block
+        return MissingGraph(
+            this.loc.location(),
+            this.call,
+            tuple(v.as_cut() for v in cuts),
+            tuple(v.step() for v in path),
+            block.loc.location() if block is not None and not torch.is_grad_enabled() else None,
+            ended_program=False,
+        )
+
+    # ------------------------------------------------------------ facts
+
+    def backwards(self) -> tuple[Backward, ...]:
+        """One fact for each line that ran a backward."""
+        return tuple(
+            Backward(
+                loc.location(),
+                line.call,
+                line.count,
+                line.nodes,
+                line.leaves,
+                line.loss,
+                line.last_loss,
+                line.root,
+                line.seed,
+                line.create_graph,
+                line.node_names,
+            )
+            for loc, line in self._lines.items()
+        )
+
+    def severed(self) -> tuple[SeveredLeaf, ...]:
+        """Leaves that losses depend on only through cuts, and that no backward ever reached."""
+        return tuple(
+            SeveredLeaf(name, tuple(v.as_cut() for v in cuts), _steps(path), loc.location())
+            for name, (_, cuts, path, loc) in self._severed.items()
+            if name not in self.received
+        )
+
+    def grads_without_graph(self) -> tuple[GradWithoutGraph, ...]:
+        """Terms of a loss that come from autograd.grad without create_graph."""
+        return tuple(
+            GradWithoutGraph(call.loc.location(), joined.loc.location(), loc.location(), (), count)
+            for call, joined, loc, count in self._dead_terms.values()
+        )
+
+
+def _steps(path: Sequence[Value]) -> tuple[Step, ...]:
+    return tuple(value.step() for value in path)
+
+
+def _drop_parents(this: _Pass, result: Any) -> None:
+    """Anomaly mode ties a gradient's nodes to the nodes they came from: a graph would never be freed."""
+    gradients = [g for g in (result or ()) if isinstance(g, Tensor)]
+    gradients += [leaf.grad for leaf in this.leaves.values() if leaf.grad is not None]
+    seen: set[Any] = set()
+    stack = [g.grad_fn for g in gradients if g.grad_fn is not None]
+    while stack:
+        node = stack.pop()
+        if node in seen or node._sequence_nr() < this.began:
+            continue
+        seen.add(node)
+        node.metadata.pop("parent_", None)
+        stack.extend(n for n, _ in node.next_functions if n is not None)

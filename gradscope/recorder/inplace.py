@@ -1,0 +1,185 @@
+"""What wrote where: the log of in-place changes, and the explanations drawn from it.
+
+The version counter detects writes; the log only remembers who bumped it. A conflict (torch raises) is
+explained by matching the broken saved tensor's storage and version with the log. A write past the
+counter (`.data`, `set_`) is looked for among the saved tensors of the next backward.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradscope.facts import Change, InplaceConflict, SilentMutation
+from gradscope.recorder.creation import place_of
+from gradscope.recorder.graph import Saved, node_label, saved_tensors
+from gradscope.recorder.now import Now
+from gradscope.recorder.places import Loc
+from gradscope.recorder.values import version
+
+_VERSIONS = re.compile(r"is at version (\d+); expected version (\d+)")
+_MOST_WRITES = 20_000
+_current_sequence_nr = torch._C._autograd._get_sequence_nr
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One change of a storage's content by an op, from version `before` to `after`."""
+
+    storage: int
+    before: int
+    after: int
+    op: str
+    loc: Loc
+    sequence_nr: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnversionedWrite:
+    """A change that the version counter of the tensors already saved does not show."""
+
+    storage: int
+    how: str
+    op: str
+    loc: Loc
+    sequence_nr: int
+    epoch: int
+
+
+def storage_of(tensor: Tensor) -> int:
+    """The address of a tensor's storage object, 0 where it has none (functorch wrappers, meta)."""
+    try:
+        return tensor.untyped_storage()._cdata
+    except (RuntimeError, NotImplementedError):
+        return 0
+
+
+class WriteLog:
+    """A bounded history of writes."""
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self._writes: deque[Write] = deque(maxlen=_MOST_WRITES)
+        self._unversioned: list[UnversionedWrite] = []
+        self._aliases: dict[int, weakref.ref[Tensor]] = {}
+        self._mutations: dict[tuple[Loc, str, Loc | None], list[Any]] = {}
+        self.conflicts: list[InplaceConflict] = []
+
+    def wrote(self, tensor: Tensor, before: int, op: str, loc: Loc, sequence_nr: int) -> None:
+        """An op bumped `tensor`'s version; `sequence_nr` is the one current before it ran.
+
+        The number before matters: an in-place op that saves its own result (relu_) would otherwise look
+        like a write after the save.
+        """
+        storage = storage_of(tensor)
+        self._writes.append(Write(storage, before, version(tensor), op, loc, sequence_nr))
+        if self._is_alias(tensor) or (tensor._base is not None and self._is_alias(tensor._base)):
+            self._remember(UnversionedWrite(storage, "data", op, loc, sequence_nr, self._now.epoch))
+
+    def stepped(self, versions: Iterable[tuple[Tensor, int]], op: str, loc: Loc) -> None:
+        """An optimizer changed its parameters."""
+        sequence_nr = _current_sequence_nr()
+        for tensor, before in versions:
+            after = version(tensor)
+            if after != before:
+                self._writes.append(Write(storage_of(tensor), before, after, op, loc, sequence_nr))
+
+    def unversioned_alias(self, alias: Tensor, source: Tensor) -> None:
+        """`alias` shares memory with `source`, but not its version counter."""
+        if len(self._aliases) > 4096:
+            self._aliases = {key: ref for key, ref in self._aliases.items() if ref() is not None}
+        self._aliases[id(alias)] = weakref.ref(alias)
+
+    def unversioned(self, tensor: Tensor, how: str, op: str, loc: Loc) -> None:
+        """A tensor's memory was exchanged or written outside its version counter."""
+        sequence_nr = _current_sequence_nr()
+        self._remember(UnversionedWrite(storage_of(tensor), how, op, loc, sequence_nr, self._now.epoch))
+
+    def _remember(self, write: UnversionedWrite) -> None:
+        kept = [w for w in self._unversioned if w.epoch >= self._now.epoch - 2]
+        self._unversioned = [*kept[-2000:], write]
+
+    def _is_alias(self, tensor: Tensor) -> bool:
+        reference = self._aliases.get(id(tensor))
+        return reference is not None and reference() is tensor
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether the next backward's saved tensors should be looked at."""
+        return bool(self._unversioned)
+
+    def look_for_mutations(self, nodes: Sequence[Any], backward: Loc) -> None:
+        """Compares unversioned writes with the saved tensors of a graph that is about to run backward."""
+        newest: dict[int, UnversionedWrite] = {}
+        for write in self._unversioned:
+            newest[write.storage] = write
+        latest = max((w.sequence_nr for w in self._unversioned), default=-1)
+        for node in nodes:
+            born = node._sequence_nr()
+            if born >= latest:
+                continue
+            for saved in saved_tensors(node):
+                write = newest.get(storage_of(saved.tensor)) if saved.intact else None
+                if write is not None and write.sequence_nr > born:
+                    self._fold_mutation(write, node, saved, backward)
+        self._unversioned = [w for w in self._unversioned if w.epoch >= self._now.epoch - 1]
+
+    def _fold_mutation(self, write: UnversionedWrite, node: Any, saved: Saved, backward: Loc) -> None:
+        key = (write.loc, write.how, None)
+        known = self._mutations.get(key)
+        if known is None:
+            self._mutations[key] = [write, node_label(node), place_of(node), backward, 1]
+        elif known[3] is not backward or known[1] == node_label(node):
+            known[4] += 1
+
+    def mutations(self) -> tuple[SilentMutation, ...]:
+        """The silent mutations found, one for each writing line."""
+        return tuple(
+            SilentMutation(
+                write.how,
+                write.op,
+                write.loc.location(),
+                node,
+                saved_at.location() if saved_at else None,
+                backward.location(),
+                count=count,
+            )
+            for write, node, saved_at, backward, count in self._mutations.values()
+        )
+
+    def explain_conflict(self, nodes: Sequence[Any], backward: Loc, subject_of: Any) -> InplaceConflict | None:
+        """After torch raised "modified by an inplace operation": who saved, and who wrote since."""
+        for node in sorted(nodes, key=lambda n: n._sequence_nr(), reverse=True):
+            for saved in saved_tensors(node):
+                match = None if saved.intact else _VERSIONS.search(saved.error)
+                if match is None:
+                    continue
+                have, expected = int(match[1]), int(match[2])
+                storage, born = storage_of(saved.tensor), node._sequence_nr()
+                changes = [
+                    Change(w.op, w.loc.location(), w.after)
+                    for w in self._writes
+                    if w.storage == storage and w.before >= expected and w.after <= have and w.sequence_nr > born
+                ]
+                place = place_of(node)
+                return InplaceConflict(
+                    node_label(node),
+                    saved.name,
+                    place.location() if place else None,
+                    tuple(saved.tensor.shape),
+                    str(saved.tensor.dtype).removeprefix("torch."),
+                    have,
+                    expected,
+                    tuple(changes),
+                    backward.location(),
+                    subject_of(saved.tensor),
+                    ended_program=True,
+                )
+        return None

@@ -1,0 +1,368 @@
+"""The leaves: parameters and tensors that gradients are accumulated into, and what they got.
+
+A leaf is described while it lives (names come from the program's frames and modules), and one that is
+made anew each step under the same name and shape is one entry. Statistics come from one fused norm over
+all gradients of a backward; the dearer ones are taken on a leaf's first backward and on non-finite ones.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradscope.facts import GradientStats, Leaf, OptimizerFact
+from gradscope.recorder.modules import Modules, Root
+from gradscope.recorder.names import variable_name
+from gradscope.recorder.now import Now
+from gradscope.recorder.optimizers import OptimizerEntry, Optimizers
+from gradscope.recorder.places import Loc
+
+
+@dataclass(slots=True)
+class LeafEntry:
+    """One leaf, or a line of leaves that replaced each other under one name."""
+
+    tensor: weakref.ref[Tensor]
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+    is_parameter: bool
+    wants: bool
+    root: Root | None = None
+    module: str | None = None
+    module_class: str | None = None
+    module_called: bool = False
+    unused_module: str | None = None
+    root_training: bool = True
+    called_inside: str | None = None
+    stored_in: str | None = None
+    stored_at: Loc | None = None
+    made_at: Loc | None = None
+    registered_at: Loc | None = None
+    replaced_at: Loc | None = None
+    zero_at_start: bool = False
+    order: int = 0
+    stats: dict[str, float] = field(default_factory=dict)
+
+
+class Leaves:
+    """The table of leaves by `id`, valid while the weak reference leads to the same tensor."""
+
+    def __init__(self, now: Now, modules: Modules, optimizers: Optimizers) -> None:
+        self._now = now
+        self._modules = modules
+        self._optimizers = optimizers
+        self._by_id: dict[int, LeafEntry] = {}
+        self._by_name: dict[tuple[str, tuple[int, ...]], LeafEntry] = {}
+        self._lines: dict[int, Loc] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def entry(self, tensor: Tensor) -> LeafEntry:
+        """The entry of a leaf, made on first sight."""
+        entry = self._by_id.get(id(tensor))
+        if entry is not None and entry.tensor() is tensor:
+            return entry
+        name = self._name(tensor)
+        key = (name, tuple(tensor.shape))
+        known = self._by_name.get(key)
+        if known is not None and (known.tensor() is None or known.root is None):
+            known.tensor = weakref.ref(tensor)
+            self._by_id[id(tensor)] = known
+            return known
+        if known is not None:
+            key = (f"{name}#{len(self._by_name)}", key[1])
+        entry = LeafEntry(
+            weakref.ref(tensor),
+            key[0],
+            key[1],
+            str(tensor.dtype).removeprefix("torch."),
+            str(tensor.device),
+            isinstance(tensor, nn.Parameter),
+            tensor.requires_grad,
+            order=len(self._by_name),
+        )
+        entry.made_at = self._modules.registered_at(tensor)
+        self._by_id[id(tensor)] = self._by_name[key] = entry
+        return entry
+
+    def name_of(self, leaf: int) -> str:
+        """The name of the leaf with that id, as last known."""
+        entry = self._by_id.get(leaf)
+        return entry.name if entry is not None else f"tensor {leaf:#x}"
+
+    def tensor_of(self, leaf: int) -> Tensor | None:
+        """The living leaf with that id."""
+        entry = self._by_id.get(leaf)
+        return entry.tensor() if entry is not None else None
+
+    def _name(self, tensor: Tensor) -> str:
+        roots = list(self._modules.living_roots())
+        for root, _ in roots:
+            name = root.parameters.get(id(tensor))
+            if name is not None:
+                return f"{root.name}.{name}" if len(self._modules.roots) > 1 else name
+        stranger = self._modules.stranger(tensor)
+        name = variable_name(tensor)
+        if name is not None:
+            return name
+        shape = ", ".join(map(str, tensor.shape))
+        return f"{stranger[1]} parameter ({shape})" if stranger else f"tensor ({shape})"
+
+    # ------------------------------------------------------------ what they are
+
+    def copy_structure(self) -> None:
+        """Describes every parameter of the living roots, and every owned tensor, as they are now."""
+        for root, module in self._modules.living_roots():
+            owners = {id(p): (path, m) for path, m in module.named_modules() for p in m._parameters.values() if p is not None}
+            for parameter in module.parameters():
+                entry = self.entry(parameter)
+                path, owner = owners[id(parameter)]
+                entry.root, entry.module, entry.module_class = root, path, type(owner).__name__
+                entry.wants = parameter.requires_grad
+                entry.root_training = module.training
+                entry.module_called = self._modules.used(owner)
+                chain = _chain(module, path)
+                unused = [(p, m) for p, m in chain if not self._modules.used(m)]
+                entry.unused_module = unused[0][0] if unused else None
+                entry.registered_at = self._modules.registered_at(unused[0][1] if unused else parameter) or entry.made_at
+                entry.replaced_at = self._modules.replaced_at([parameter, *(m for _, m in chain)])
+        for optimizer in self._optimizers.entries:
+            for reference in optimizer.owned.values():
+                owned = reference()
+                if owned is not None:
+                    self.entry(owned)
+        for entry in self._by_name.values():
+            tensor = entry.tensor()
+            if tensor is not None and entry.root is None:
+                self._describe_unregistered(entry, tensor)
+
+    def _describe_unregistered(self, entry: LeafEntry, tensor: Tensor) -> None:
+        stranger = self._modules.stranger(tensor)
+        if stranger is not None:
+            entry.called_inside, entry.module_class = stranger
+        if entry.stored_in is None:
+            for root, module in self._modules.living_roots():
+                stored = _stored_in(module, tensor)
+                if stored is not None:
+                    owner, attribute, path = stored
+                    entry.stored_in = f"{type(owner).__name__}.{path}"
+                    entry.called_inside = entry.called_inside or root.name
+                    entry.stored_at = _assignment_of(owner, attribute)
+                    break
+
+    # ------------------------------------------------------------ what they got
+
+    def before_first_step(self, tensors: Iterable[Tensor]) -> None:
+        """Notes which leaves hold only zeros when they are first differentiated."""
+        for tensor in tensors:
+            entry = self.entry(tensor)
+            if "seen" not in entry.stats:
+                entry.stats["seen"] = 1
+                plain = tensor.layout is torch.strided and tensor.numel() > 0 and tensor.device.type != "meta"
+                entry.zero_at_start = plain and not bool(tensor.detach().any())
+
+    def got(self, pairs: list[tuple[Tensor, Tensor]]) -> bool:
+        """Folds the gradients of one backward; True where one is a warning sign (non-finite, or up tenfold)."""
+        dense = [(leaf, _values(gradient)) for leaf, gradient in pairs]
+        norms = _norms([g for _, g in dense])
+        alarming = False
+        for (leaf, gradient), norm in zip(dense, norms, strict=True):
+            stats = self.entry(leaf).stats
+            first = not stats.get("backwards")
+            stats["backwards"] = stats.get("backwards", 0) + 1
+            if norm == 0:
+                stats["zero_backwards"] = stats.get("zero_backwards", 0) + 1
+            nonfinite = not math.isfinite(norm) and not bool(torch.isfinite(gradient).all())
+            if nonfinite:
+                stats["nonfinite_backwards"] = stats.get("nonfinite_backwards", 0) + 1
+            if first:
+                stats["norm"] = stats["smallest"] = stats["largest"] = norm
+                _first_look(stats, gradient)
+            elif nonfinite and not (stats.get("nan") or stats.get("inf")):
+                _count_nonfinite(stats, gradient)
+            if nonfinite or (not first and norm > 10 * stats["largest"] > 0):
+                alarming = True
+            stats["last"] = norm
+            if math.isfinite(norm):
+                stats["smallest"] = min(stats["smallest"], norm) if math.isfinite(stats["smallest"]) else norm
+                stats["largest"] = max(stats["largest"], norm) if math.isfinite(stats["largest"]) else norm
+        return alarming
+
+    # ------------------------------------------------------------ facts
+
+    def facts(self) -> tuple[Leaf, ...]:
+        """Every leaf, in the order of first sight; module parameters in registration order."""
+        owners: dict[int, list[int]] = {}
+        for index, optimizer in enumerate(self._optimizers.entries):
+            for key, reference in optimizer.owned.items():
+                entry = self._by_id.get(key)
+                tensor = reference()
+                if entry is not None and (tensor is None or entry.tensor() is tensor):
+                    owners.setdefault(id(entry), []).append(index)
+        return tuple(
+            self._fact(entry, tuple(owners.get(id(entry), ())))
+            for entry in sorted(self._by_name.values(), key=lambda e: e.order)
+        )
+
+    def optimizer_facts(self) -> tuple[OptimizerFact, ...]:
+        """Every optimizer, with the names of what it owns and of what it is left alone with."""
+        return tuple(self._optimizer_fact(optimizer) for optimizer in self._optimizers.entries)
+
+    def _optimizer_fact(self, optimizer: OptimizerEntry) -> OptimizerFact:
+        owned = [entry for key in optimizer.owned if (entry := self._by_id.get(key)) is not None]
+        orphans = [e.name for e in owned if e.root is None and not e.stats.get("backwards")]
+        return OptimizerFact(
+            optimizer.class_name,
+            optimizer.loc.location(),
+            tuple(e.name for e in owned),
+            tuple(orphans),
+            optimizer.steps,
+        )
+
+    def _fact(self, entry: LeafEntry, optimizers: tuple[int, ...]) -> Leaf:
+        s = entry.stats
+        gradient = None
+        if s.get("backwards"):
+            gradient = GradientStats(
+                int(s["backwards"]),
+                int(s.get("zero_backwards", 0)),
+                s["norm"],
+                s["last"],
+                s["smallest"],
+                s["largest"],
+                s.get("max_abs", 0.0),
+                s.get("zero_share", 0.0),
+                int(s.get("nan", 0)),
+                int(s.get("inf", 0)),
+                int(s.get("nonfinite_backwards", 0)),
+            )
+        root = entry.root
+        return Leaf(
+            entry.name,
+            entry.shape,
+            entry.dtype,
+            entry.device,
+            entry.is_parameter,
+            entry.wants,
+            root=root.name if root else None,
+            module=entry.module,
+            module_class=entry.module_class,
+            module_called=entry.module_called,
+            unused_module=entry.unused_module,
+            root_called=bool(root and root.with_gradient),
+            root_training=entry.root_training,
+            called_inside=entry.called_inside,
+            alive=entry.tensor() is not None,
+            made_at=entry.made_at.location() if entry.made_at else None,
+            registered_at=entry.registered_at.location() if entry.registered_at else None,
+            stored_in=entry.stored_in,
+            stored_at=entry.stored_at.location() if entry.stored_at else None,
+            replaced_at=entry.replaced_at.location() if entry.replaced_at else None,
+            optimizers=optimizers,
+            zero_at_start=entry.zero_at_start,
+            gradient=gradient,
+        )
+
+
+def _chain(root: nn.Module, path: str) -> list[tuple[str, nn.Module]]:
+    """The modules from the root (excluded) down to `path`."""
+    found, module, so_far = [], root, ""
+    for part in path.split(".") if path else ():
+        module = module._modules[part]  # type: ignore[assignment]
+        so_far = f"{so_far}.{part}".lstrip(".")
+        found.append((so_far, module))
+    return found
+
+
+def _stored_in(root: nn.Module, tensor: Tensor) -> tuple[nn.Module, str, str] | None:
+    """(owner, attribute, path) of an attribute of the root's modules that holds the tensor or its module."""
+    for owner in root.modules():
+        for name, held in vars(owner).items():
+            if name.startswith("_") and name in _TORCH_ATTRIBUTES:
+                continue
+            path = _holds(held, tensor, 3)
+            if path is not None:
+                return owner, name, name + path
+    return None
+
+
+_TORCH_ATTRIBUTES = frozenset(vars(nn.Module()))
+
+
+def _holds(held: Any, tensor: Tensor, depth: int) -> str | None:
+    if held is tensor:
+        return ""
+    if isinstance(held, nn.Module):
+        return next((f".{name}" for name, p in held.named_parameters() if p is tensor), None)
+    if depth and isinstance(held, (list, tuple)):
+        for index, item in enumerate(held):
+            inside = _holds(item, tensor, depth - 1)
+            if inside is not None:
+                return f"[{index}]{inside}"
+    if depth and isinstance(held, dict):
+        for key, item in held.items():
+            inside = _holds(item, tensor, depth - 1)
+            if inside is not None:
+                return f"[{key!r}]{inside}"
+    return None
+
+
+def _assignment_of(owner: nn.Module, attribute: str) -> Loc | None:
+    """Where the class of `owner` assigns an attribute, read from its code, not from the disk."""
+    import dis
+
+    for name in ("__init__", *(n for n in vars(type(owner)) if n != "__init__")):
+        code = getattr(getattr(type(owner), name, None), "__code__", None)
+        if code is None:
+            continue
+        for instruction in dis.get_instructions(code):
+            if instruction.opname == "STORE_ATTR" and instruction.argval == attribute:
+                return Loc(code, instruction.offset)
+    return None
+
+
+def _values(gradient: Tensor) -> Tensor:
+    """The gradient's numbers as one dense, real tensor, without graph."""
+    gradient = gradient.detach()
+    if gradient.layout is torch.sparse_coo:
+        gradient = gradient.coalesce().values()
+    if gradient.is_complex():
+        gradient = torch.view_as_real(gradient)
+    return gradient
+
+
+def _norms(gradients: list[Tensor]) -> list[float]:
+    """2-norms, accumulated in float32 for half types (in their own they overflow)."""
+    if not gradients:
+        return []
+    half = [g.float() if g.dtype in (torch.float16, torch.bfloat16) else g for g in gradients]
+    if all(type(g) in (Tensor, nn.Parameter) and g.layout is torch.strided for g in half):
+        norms = torch._foreach_norm(half)
+    else:
+        norms = [torch.linalg.vector_norm(g) for g in half]
+    if len({n.device for n in norms}) == 1 and len({n.dtype for n in norms}) == 1:
+        return list(torch.stack(list(norms)).tolist())
+    return [float(n) for n in norms]
+
+
+def _first_look(stats: dict[str, float], gradient: Tensor) -> None:
+    if gradient.numel() == 0:
+        return
+    stats["zero_share"] = 1.0 - float(torch.count_nonzero(gradient)) / gradient.numel()
+    smallest, largest = torch.aminmax(gradient)
+    stats["max_abs"] = max(abs(float(smallest)), abs(float(largest)))
+    _count_nonfinite(stats, gradient)
+
+
+def _count_nonfinite(stats: dict[str, float], gradient: Tensor) -> None:
+    stats["nan"] = float(torch.isnan(gradient).sum())
+    stats["inf"] = float(torch.isinf(gradient).sum())

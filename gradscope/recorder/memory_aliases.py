@@ -1,0 +1,133 @@
+"""Memory that NumPy (or a raw storage) can write without torch noticing.
+
+Only tensors whose memory was handed out are watched: when an op that makes nodes takes one in, its bytes
+are summed up; at the following ops and at the backward they are summed again. A change lies between the
+last op that found it intact and the first that did not; the line is inferred from the source in between.
+"""
+
+from __future__ import annotations
+
+import weakref
+import zlib
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradscope.facts import SilentMutation
+from gradscope.finding import Location
+from gradscope.recorder.now import Now
+from gradscope.recorder.places import Loc
+from gradscope.recorder.values import is_plain, version
+
+_MOST_EXPOSED = 4096
+_MOST_WATCHED = 512
+_RECHECKED_EACH_OP = 4
+_MOST_BYTES = 1 << 24
+
+
+@dataclass(slots=True)
+class Watched:
+    """A tensor that an op has used, with the checksum of its bytes at that time."""
+
+    tensor: weakref.ref[Tensor]
+    checksum: int
+    version: int
+    used: Loc
+    intact: Loc
+    epoch: int
+
+
+class MemoryAliases:
+    """Watches exposed memory for writes that no version counter shows."""
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self._exposed: OrderedDict[int, None] = OrderedDict()  # data pointers
+        self._watched: deque[Watched] = deque(maxlen=_MOST_WATCHED)
+        self._found: dict[tuple[Loc, Loc], list[Any]] = {}
+        self._keep: OrderedDict[int, Tensor] = OrderedDict()
+
+    @property
+    def active(self) -> bool:
+        """Whether any memory was handed out yet."""
+        return bool(self._exposed)
+
+    def exposed(self, tensor: Tensor, loc: Loc) -> None:
+        """`tensor`'s memory is now in other hands too."""
+        if not is_plain(tensor) or tensor.device.type != "cpu" or tensor.layout is not torch.strided:
+            return
+        self._exposed[tensor.data_ptr()] = None
+        if len(self._exposed) > _MOST_EXPOSED:
+            self._exposed.popitem(last=False)
+
+    def used(self, inputs: list[Tensor], loc: Loc, made_nodes: bool) -> None:
+        """An op ran on `inputs`: check what is watched, and watch the exposed among them."""
+        for watched in list(self._watched)[-_RECHECKED_EACH_OP:]:
+            self._check(watched, loc)
+        if not made_nodes:
+            return
+        for tensor in inputs:
+            if (
+                is_plain(tensor)
+                and tensor.device.type == "cpu"
+                and tensor.layout is torch.strided
+                and tensor.numel() * tensor.element_size() <= _MOST_BYTES
+                and tensor.data_ptr() in self._exposed
+                and not any(w.tensor() is tensor for w in self._watched)
+            ):
+                reference = weakref.ref(tensor)
+                self._watched.append(
+                    Watched(reference, _checksum(tensor), version(tensor), loc, loc, self._now.epoch)
+                )
+                self._keep[id(tensor)] = tensor
+                if len(self._keep) > _MOST_WATCHED:
+                    self._keep.popitem(last=False)
+
+    def before_backward(self, backward: Loc) -> None:
+        """The last look: whatever changed by now makes this backward wrong."""
+        for watched in list(self._watched):
+            self._check(watched, backward)
+
+    def after_backward(self) -> None:
+        """The graph is gone, and what it saved with it."""
+        self._watched.clear()
+        self._keep.clear()
+
+    def _check(self, watched: Watched, loc: Loc) -> None:
+        tensor = watched.tensor()
+        if tensor is None or version(tensor) != watched.version:
+            self._watched.remove(watched)
+        elif _checksum(tensor) != watched.checksum:
+            self._watched.remove(watched)
+            known = self._found.setdefault((watched.intact, loc), [watched.used, 0])
+            known[1] += 1
+        else:
+            watched.intact = loc
+
+    def mutations(self, writing_line: Any) -> tuple[SilentMutation, ...]:
+        """The silent writes found; `writing_line(after, before)` infers the line from the source."""
+        facts: dict[Location | None, SilentMutation] = {}
+        for (after, before), (used, count) in self._found.items():
+            location: Location | None = writing_line(after, before) or before.location()
+            known = facts.get(location)
+            facts[location] = SilentMutation(
+                "numpy",
+                "write through NumPy",
+                location,
+                "",
+                used.location(),
+                None,
+                exact=False,
+                after=after.location(),
+                before=before.location(),
+                count=count + (known.count if known else 0),
+            )
+        return tuple(facts.values())
+
+
+def _checksum(tensor: Tensor) -> int:
+    flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
+    return zlib.crc32(memoryview(flat.numpy()))

@@ -1,0 +1,191 @@
+"""Which module's forward is running, and what the root modules are made of.
+
+A *root* is a module with parameters that the program calls itself, outside any other module's forward.
+Nothing keeps a module alive: what must outlive it is copied while it lives.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as module_hooks
+
+from gradscope.facts import ModuleFact
+from gradscope.recorder.now import Now
+from gradscope.recorder.patches import Patches
+from gradscope.recorder.places import Loc, here, intern_loc, user_frame
+
+
+@dataclass(slots=True)
+class Root:
+    """A root module: its name, the dotted path of each module in it, and a copy of its structure."""
+
+    module: weakref.ref[nn.Module]
+    name: str
+    paths: dict[int, str] = field(default_factory=dict)
+    facts: tuple[ModuleFact, ...] = ()
+    parameters: dict[int, str] = field(default_factory=dict)
+    with_gradient: bool = False  # called under grad mode
+
+
+class Modules:
+    """The running module's path in `now.module`, and the tables behind it."""
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self._thread = threading.get_ident()
+        self._stack: list[tuple[str | None, Loc | None, Root | None]] = []
+        self._root: Root | None = None
+        self.roots: list[Root] = []
+        self._calls: Counter[int] = Counter()
+        self._training: dict[int, bool] = {}
+        self._strangers: dict[int, tuple[weakref.ref[Tensor], str, str]] = {}
+        self._registered: dict[int, tuple[weakref.ref[Any], Loc]] = {}
+        self._replaced: dict[int, tuple[weakref.ref[Any], Loc]] = {}
+        self.registered_parameters: set[int] = set()
+
+    def install(self, patches: Patches) -> None:
+        """Puts the global module hooks in."""
+        patches.hook(module_hooks.register_module_forward_pre_hook(self._enter))
+        patches.hook(module_hooks.register_module_forward_hook(self._leave, always_call=True))
+        patches.hook(module_hooks.register_module_parameter_registration_hook(self._parameter))
+        patches.hook(module_hooks.register_module_module_registration_hook(self._child))
+
+    # ------------------------------------------------------------ the running module
+
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        if torch.compiler.is_compiling() or threading.get_ident() != self._thread:
+            return
+        now = self._now
+        self._stack.append((now.module, now.root_call, self._root))
+        now.optimizer_depth = 0
+        try:
+            self._calls[id(module)] += 1
+            self._training[id(module)] = module.training
+            if self._root is None:
+                if next(module.parameters(), None) is None:
+                    return
+                self._root = self._root_of(module)
+                now.root_call = intern_loc(user_frame(sys._getframe(1)))
+                self._root.with_gradient |= torch.is_grad_enabled()
+            path = self._root.paths.get(id(module))
+            if path is None:
+                path = self._stranger(module)
+            now.module = path
+        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
+            now.fault("module", error)
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if torch.compiler.is_compiling() or threading.get_ident() != self._thread:
+            return
+        if self._stack:
+            self._now.module, self._now.root_call, self._root = self._stack.pop()
+
+    def _root_of(self, module: nn.Module) -> Root:
+        for root in self.roots:
+            if root.module() is module:
+                return root
+        root = Root(weakref.ref(module), type(module).__name__)
+        root.paths = {id(m): path for path, m in module.named_modules()}
+        self.roots.append(root)
+        return root
+
+    def _stranger(self, module: nn.Module) -> str:
+        """A module that runs inside a root without being registered in it (or registered since)."""
+        assert self._root is not None
+        root = self._root.module()
+        if root is not None:
+            self._root.paths = {id(m): path for path, m in root.named_modules()}
+            if id(module) in self._root.paths:
+                return self._root.paths[id(module)]
+        path = f"{self._now.module or ''}.<{type(module).__name__}>".lstrip(".")
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                self._strangers[id(parameter)] = (weakref.ref(parameter), self._root.name, type(module).__name__)
+        return path
+
+    # ------------------------------------------------------------ where things were registered
+
+    def _parameter(self, module: nn.Module, name: str, parameter: Any) -> None:
+        if not isinstance(parameter, Tensor):
+            return
+        loc = here(2)
+        self.registered_parameters.add(id(parameter))
+        self._registered[id(parameter)] = (weakref.ref(parameter), loc)
+        if module._parameters.get(name) is not None and module._parameters.get(name) is not parameter:
+            self._replaced[id(parameter)] = (weakref.ref(parameter), loc)
+
+    def _child(self, parent: nn.Module, name: str, child: Any) -> None:
+        if not isinstance(child, nn.Module):
+            return
+        loc = here(2)
+        self._registered[id(child)] = (weakref.ref(child), loc)
+        if parent._modules.get(name) is not None and parent._modules.get(name) is not child:
+            self._replaced[id(child)] = (weakref.ref(child), loc)
+
+    @staticmethod
+    def _at(table: dict[int, tuple[weakref.ref[Any], Loc]], thing: Any) -> Loc | None:
+        entry = table.get(id(thing))
+        return entry[1] if entry is not None and entry[0]() is thing else None
+
+    def registered_at(self, thing: Any) -> Loc | None:
+        """Where a parameter or a module was registered in its module."""
+        return self._at(self._registered, thing)
+
+    def replaced_at(self, chain: list[Any]) -> Loc | None:
+        """Where one of a parameter and its enclosing modules took another's place."""
+        return next((loc for thing in chain if (loc := self._at(self._replaced, thing)) is not None), None)
+
+    def stranger(self, parameter: Tensor) -> tuple[str, str] | None:
+        """(root, class) for a parameter of a module that ran inside a root without belonging to it."""
+        entry = self._strangers.get(id(parameter))
+        return (entry[1], entry[2]) if entry is not None and entry[0]() is parameter else None
+
+    # ------------------------------------------------------------ structure
+
+    def living_roots(self) -> Iterator[tuple[Root, nn.Module]]:
+        """Roots that are alive and not part of another root."""
+        alive = [(root, module) for root in self.roots if (module := root.module()) is not None]
+        for root, module in alive:
+            inside = any(other is not root and id(module) in other.paths for other, _ in alive)
+            if not inside:
+                yield root, module
+
+    def used(self, module: nn.Module) -> bool:
+        """Whether a module or one inside it was called."""
+        return any(self._calls[id(m)] for m in module.modules())
+
+    def copy_structure(self) -> None:
+        """Copies names, classes and counts of every living root, for when it is gone."""
+        for root, module in self.living_roots():
+            root.paths = {id(m): path for path, m in module.named_modules()}
+            root.parameters = {id(p): name for name, p in module.named_parameters(remove_duplicate=False)}
+            root.facts = tuple(
+                ModuleFact(
+                    root.name,
+                    path,
+                    type(m).__name__,
+                    self._calls[id(m)],
+                    self._training.get(id(m), m.training),
+                )
+                for path, m in module.named_modules()
+            )
+
+    def name_roots(self, name_of: Any) -> None:
+        """Gives the roots their variables' names where they have one, and makes names unique."""
+        taken: Counter[str] = Counter()
+        for root in self.roots:
+            module = root.module()
+            if module is not None:
+                root.name = name_of(module) or root.name
+            taken[root.name] += 1
+            if taken[root.name] > 1:
+                root.name = f"{root.name}#{taken[root.name]}"

@@ -1,0 +1,99 @@
+"""What the program calls an object: the variable, attribute or item that holds it."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from types import FrameType, FunctionType, ModuleType
+from typing import Any
+
+from gradscope.recorder.places import is_inner
+
+
+def user_frames(start: FrameType | None = None) -> Iterator[FrameType]:
+    """The program's frames, innermost first."""
+    frame = start if start is not None else sys._getframe(1)
+    while frame is not None:
+        if not is_inner(frame.f_code):
+            yield frame
+        frame = frame.f_back  # type: ignore[assignment]
+
+
+def variable_name(thing: Any) -> str | None:
+    """The name of a local or global variable that holds `thing` now, or `owner.attribute`, or `items[0]`."""
+    frames = list(user_frames())
+    spaces: list[dict[str, Any]] = [frame.f_locals for frame in frames]
+    if frames:
+        spaces.append(frames[-1].f_globals)
+    main = sys.modules.get("__main__")
+    if main is not None:
+        spaces.append(vars(main))
+    for space in spaces:
+        for name, held in list(space.items()):
+            if held is thing and not name.startswith("__"):
+                return name
+    for space in spaces:
+        for name, held in list(space.items()):
+            inside = None if name.startswith("__") else _inside(held, thing)
+            if inside is not None:
+                return name + inside
+    return None
+
+
+def _inside(holder: Any, thing: Any) -> str | None:
+    if type(holder) in (list, tuple):
+        for index, item in enumerate(holder[:256]):
+            if item is thing:
+                return f"[{index}]"
+    elif type(holder) is dict:
+        for key, item in list(holder.items())[:256]:
+            if item is thing:
+                return f"[{key!r}]"
+    elif not isinstance(holder, (ModuleType, FunctionType, type)):
+        for name, item in list(getattr(holder, "__dict__", {}).items())[:256]:
+            if item is thing:
+                return f".{name}"
+            if type(item) in (list, tuple, dict):
+                deeper = _inside(item, thing)
+                if deeper is not None:
+                    return f".{name}{deeper}"
+    return None
+
+
+def holder_of(thing: Any, depth: int = 4) -> tuple[str | None, Any]:
+    """(dotted name, container) of what keeps `thing` alive: `history.records`; None where nothing is named.
+
+    Follows referrers outwards through containers until one is a variable or an attribute of an object.
+    """
+    held = thing
+    container: Any = None
+    for _ in range(depth):
+        direct = variable_name(held)
+        if direct is not None:
+            base = direct.partition("[")[0]
+            return base, container
+        following = None
+        for referrer in gc.get_referrers(held):
+            if type(referrer) in (list, dict, tuple, set) or hasattr(referrer, "append"):
+                owner = _instance_with_dict(referrer)
+                if owner is not None:
+                    name = next((n for n, v in referrer.items() if v is held), None)
+                    return f"{type(owner).__name__}.{name}", container
+                if type(referrer) is not tuple or following is None:
+                    following = referrer
+                if type(referrer) in (list, dict):
+                    break
+        if following is None:
+            return None, container
+        held = container = following
+    return None, container
+
+
+def _instance_with_dict(space: Any) -> Any:
+    if type(space) is not dict:
+        return None
+    for owner in gc.get_referrers(space):
+        if getattr(owner, "__dict__", None) is space and not isinstance(owner, (type, ModuleType, FrameType)):
+            return owner
+    return None

@@ -1,0 +1,149 @@
+"""Optimizers: where each was made, what it owns, when it steps."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+from gradscope.recorder.inplace import WriteLog
+from gradscope.recorder.now import Now
+from gradscope.recorder.patches import Patches
+from gradscope.recorder.places import Loc, here
+from gradscope.recorder.reads import GradReads
+from gradscope.recorder.values import is_leaf, version
+
+
+class StepLimit(BaseException):
+    """Raised out of the program after the last optimizer step that was asked for.
+
+    A BaseException, so that a program's `except Exception` lets it through.
+    """
+
+
+@dataclass(slots=True)
+class OptimizerEntry:
+    """What is known of one optimizer; `owned` are weak references to its parameters."""
+
+    optimizer: weakref.ref[Optimizer]
+    class_name: str
+    loc: Loc
+    owned: dict[int, weakref.ref[Tensor]] = field(default_factory=dict)
+    steps: int = 0
+
+
+class Optimizers:
+    """Watches construction and steps; every step is a tick."""
+
+    def __init__(
+        self, now: Now, writes: WriteLog, reads: GradReads, ticked: Callable[[], None], max_steps: int | None
+    ) -> None:
+        self._now = now
+        self._writes = writes
+        self._reads = reads
+        self._ticked = ticked
+        self._max_steps = max_steps
+        self._versions: dict[int, list[tuple[Tensor, int]]] = {}
+        self.entries: list[OptimizerEntry] = []
+        self.steps = 0
+
+    def install(self, patches: Patches) -> None:
+        """Wraps the constructor, and registers torch's global step hooks."""
+        construct = Optimizer.__init__
+        watch = self
+
+        def __init__(this: Optimizer, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            watch._now.optimizer_depth = 1
+            try:
+                construct(this, *args, **kwargs)
+            except ValueError as error:
+                watch._refused(args, kwargs, error)
+                raise
+            finally:
+                watch._now.optimizer_depth = 0
+            watch._guarded(watch._constructed, this)
+
+        patches.replace(Optimizer, "__init__", __init__)
+        before = torch.compiler.disable(self._before_step)
+        after = torch.compiler.disable(self._after_step)
+        patches.hook(register_optimizer_step_pre_hook(before))
+        patches.hook(register_optimizer_step_post_hook(after))
+
+    def _guarded(self, note: Callable[..., None], *args: Any) -> None:
+        try:
+            note(*args)
+        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
+            self._now.fault(note.__name__, error)
+
+    def _constructed(self, optimizer: Optimizer) -> None:
+        entry = OptimizerEntry(weakref.ref(optimizer), type(optimizer).__name__, here(2))
+        self.entries.append(entry)
+        self._refresh(entry, optimizer)
+
+    @staticmethod
+    def _refresh(entry: OptimizerEntry, optimizer: Optimizer) -> None:
+        entry.owned = {
+            id(p): weakref.ref(p) for group in optimizer.param_groups for p in group["params"] if isinstance(p, Tensor)
+        }
+
+    def _refused(self, args: tuple[Any, ...], kwargs: dict[str, Any], error: ValueError) -> None:
+        if "non-leaf" not in str(error):
+            return
+        given = args[0] if args else kwargs.get("params")
+        loc = here(2)
+        for item in given if isinstance(given, (list, tuple)) else ():
+            tensors = item.get("params", ()) if isinstance(item, dict) else (item,)
+            for tensor in tensors if isinstance(tensors, (list, tuple)) else (tensors,):
+                if isinstance(tensor, Tensor) and not is_leaf(tensor):
+                    self._guarded(self._refused_tensor, tensor, loc)
+
+    def _refused_tensor(self, tensor: Tensor, loc: Loc) -> None:
+        known = len(self._reads.rebindings())
+        value = self._reads.refused(tensor, loc)
+        caused = any(r.optimizer_at is not None for r in self._reads.rebindings()[:known])
+        if value is not None and not caused:
+            self._reads.add_refusal(value, "", loc)
+
+    def _entry(self, optimizer: Optimizer) -> OptimizerEntry:
+        for entry in self.entries:
+            if entry.optimizer() is optimizer:
+                return entry
+        entry = OptimizerEntry(weakref.ref(optimizer), type(optimizer).__name__, here(3))
+        self.entries.append(entry)
+        self._refresh(entry, optimizer)
+        return entry
+
+    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        try:
+            closure = kwargs.get("closure") or next((a for a in args[1:] if callable(a)), None)
+            if closure is None:
+                self._now.optimizer_depth = 1
+            self._versions[id(optimizer)] = [
+                (p, version(p)) for group in optimizer.param_groups for p in group["params"] if isinstance(p, Tensor)
+            ]
+        except Exception as error:  # noqa: BLE001
+            self._now.fault("before a step", error)
+
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        self._now.optimizer_depth = 0
+        self._guarded(self._stepped, optimizer)
+        if self._max_steps is not None and self.steps >= self._max_steps:
+            raise StepLimit
+
+    def _stepped(self, optimizer: Optimizer) -> None:
+        entry = self._entry(optimizer)
+        entry.steps += 1
+        self.steps += 1
+        if entry.steps < 20 or entry.steps & (entry.steps - 1) == 0:
+            self._refresh(entry, optimizer)
+        self._writes.stepped(self._versions.pop(id(optimizer), ()), f"{entry.class_name}.step", here(3))
+        self._ticked()

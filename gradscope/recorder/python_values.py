@@ -1,0 +1,139 @@
+"""Values that leave torch as Python numbers or NumPy arrays, and come back.
+
+What leaves is remembered; what enters is matched against it, in order of confidence: the same memory
+(an array that shares a tensor's storage), the same number (a float that `item()` gave), and last the
+names in the source: a value that left on one line flows, by assignments, into the line where one enters.
+Only the last is a guess, and says so.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from gradscope.facts import CutKind
+from gradscope.folds.flow import Severing, Value
+from gradscope.recorder.now import Now
+from gradscope.recorder.places import Loc
+
+_TRIVIAL = frozenset(
+    {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, 4.0, 10.0, 100.0, 1000.0, 0.25, 0.1, 0.01, 0.001, 0.9, 0.99, 0.999}
+)
+_MOST_NUMBERS = 5000
+_MOST_EXITS = 64
+_MOST_ELEMENTS = 1000
+
+FlowsBetween = Callable[[Loc, Loc], bool]
+
+
+class PythonValues:
+    """What left torch and may come back."""
+
+    def __init__(self, now: Now, flows_between: FlowsBetween) -> None:
+        self._now = now
+        self._flows_between = flows_between
+        self._numbers: OrderedDict[float, Value] = OrderedDict()
+        self._arrays: OrderedDict[int, tuple[int, Value]] = OrderedDict()  # address -> (bytes, value)
+        self._exits: OrderedDict[Loc, Value] = OrderedDict()
+        self.active = False
+
+    def left(self, result: Any, value: Value, op: str, loc: Loc) -> None:
+        """A tensor's content left as a number, nested list of numbers, or array."""
+        kind = CutKind.PYTHON_NUMBER
+        address = _address(result)
+        if address is not None:
+            kind = CutKind.NUMPY
+        cut = Severing(kind) if value.requires_grad else None
+        exited = Value(op, (value,), loc, False, self._now.epoch, cut=cut)
+        if address is not None:
+            _put(self._arrays, address[0], (address[1], exited), _MOST_EXITS)
+        else:
+            for number in _numbers(result):
+                _put(self._numbers, number, exited, _MOST_NUMBERS)
+        _put(self._exits, loc, exited, _MOST_EXITS)
+        self.active = True
+
+    def tick(self, epoch: int) -> None:
+        """Forgets what left two epochs ago."""
+        for table in (self._numbers, self._exits):
+            for key in [k for k, v in table.items() if v.epoch < epoch - 1]:
+                del table[key]  # type: ignore[attr-defined]
+        for key in [k for k, (_, v) in self._arrays.items() if v.epoch < epoch - 1]:
+            del self._arrays[key]
+        self.active = bool(self._numbers or self._arrays or self._exits)
+
+    def among(self, arguments: Iterable[Any]) -> list[Value]:
+        """Values that an ordinary op takes in as plain numbers (`x * scale`)."""
+        numbers = self._numbers
+        return [numbers[a] for a in arguments if type(a) is float and a in numbers]
+
+    def entering(self, content: Any, loc: Loc) -> list[Value]:
+        """Values that come back in `content` (a number, a list, an array) at `loc`, surest first."""
+        address = _address(content)
+        if address is not None:
+            for start, (size, value) in self._arrays.items():
+                if start <= address[0] < start + max(size, 1):
+                    return [value]
+        found = {id(v): v for n in _numbers(content) if (v := self._numbers.get(n)) is not None}
+        if found:
+            return list(found.values())
+        if not _may_hold_numbers(content):
+            return []
+        guesses = [
+            value
+            for exit_loc, value in self._exits.items()
+            if exit_loc.code is not None and self._flows_between(exit_loc, loc)
+        ]
+        return [_uncertain(value) for value in guesses]
+
+
+def _uncertain(value: Value) -> Value:
+    kind = value.cut.kind if value.cut is not None else CutKind.PYTHON_NUMBER
+    cut = Severing(kind, certain=False) if value.cut is not None else None
+    return Value(value.op, value.parents, value.loc, False, value.epoch, cut=cut)
+
+
+def _put(table: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+    table[key] = value
+    table.move_to_end(key)
+    if len(table) > most:
+        table.popitem(last=False)
+
+
+def _address(content: Any) -> tuple[int, int] | None:
+    interface = getattr(content, "__array_interface__", None)
+    if not isinstance(interface, dict):
+        return None
+    return int(interface["data"][0]), int(getattr(content, "nbytes", 0))
+
+
+def _may_hold_numbers(content: Any) -> bool:
+    if isinstance(content, (list, tuple)):
+        return any(_may_hold_numbers(item) for item in islice(content, 16))
+    kind = getattr(getattr(content, "dtype", None), "kind", None)
+    return isinstance(content, float) or kind in ("f", "c")
+
+
+def _numbers(content: Any) -> Iterable[float]:
+    if isinstance(content, float):  # NumPy's float64 is one
+        if content not in _TRIVIAL and content == content:
+            yield float(content)
+    elif isinstance(content, (list, tuple)):
+        for item in islice(content, _MOST_ELEMENTS):
+            yield from _numbers(item)
+    elif _address(content) is not None and getattr(content, "size", _MOST_ELEMENTS) < 64:
+        yield from _numbers(content.tolist())
+    elif type(content).__module__ == "numpy" and hasattr(content, "item"):
+        yield from _numbers(content.item())
+
+
+def literal_numbers(loc: Loc) -> frozenset[Any]:
+    """Numbers written in the code itself: they come from nowhere."""
+    return frozenset() if loc.code is None else frozenset(c for c in loc.code.co_consts if isinstance(c, float))
+
+
+def floats_in(args: Sequence[Any], kwargs: dict[str, Any]) -> list[float]:
+    """Plain float arguments of a call."""
+    return [a for a in (*args, *kwargs.values()) if type(a) is float]

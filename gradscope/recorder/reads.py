@@ -1,0 +1,154 @@
+"""`.grad` reads that find nothing, and the statements that took a leaf's name away."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from torch import Tensor
+
+from gradscope.facts import NonleafGradRead, Rebinding
+from gradscope.folds.flow import Value
+from gradscope.recorder.now import Now
+from gradscope.recorder.places import Loc, user_frame
+from gradscope.recorder.stores import present_value, store_after, stored_name
+from gradscope.recorder.values import TensorValues
+
+_MOST = 256
+
+
+@dataclass(slots=True)
+class _Rebound:
+    name: str
+    op: str
+    loc: Loc
+    leaf: weakref.ref[Tensor]
+    leaf_id: int
+    count: int = 1
+    read: Loc | None = None
+    refused_by: Loc | None = None
+    had_gradient: bool = False
+
+
+class GradReads:
+    """Rebindings of leaves as they happen, and the reads and refusals that make them matter."""
+
+    def __init__(self, now: Now, values: TensorValues) -> None:
+        self._now = now
+        self._values = values
+        self._rebound: list[_Rebound] = []
+        self._by_loc: dict[Loc, int] = {}
+        self._reads: dict[Loc, list[Any]] = {}
+        self.registered: set[int] = set()  # ids of parameters registered in modules: never lost
+
+    def assigned(self, tensor: Tensor, inputs: list[Tensor], op: str, loc: Loc, value: Value) -> None:
+        """A differentiable op on a leaf returned: does the leaf's own name receive the result?"""
+        if loc.code is None:
+            return
+        target = store_after(loc.code, loc.lasti)
+        if not target:
+            return
+        leaves = [t for t in inputs if (v := self._values.peek(t)) is not None and v.leaf is not None]
+        if all(id(t) in self.registered for t in leaves):
+            return
+        frame = user_frame(sys._getframe(1))
+        if frame is None or frame.f_code is not loc.code:
+            return
+        held = present_value(frame, target)
+        if not isinstance(held, Tensor) or not any(held is leaf for leaf in leaves):
+            return
+        index = self._by_loc.get(loc)
+        if index is None:
+            if len(self._rebound) >= _MOST:
+                return
+            index = self._by_loc[loc] = len(self._rebound)
+            name = stored_name(loc.code, loc.lasti)
+            self._rebound.append(_Rebound(name, op, loc, weakref.ref(held), id(held)))
+        else:
+            known = self._rebound[index]
+            known.count += 1
+            known.leaf = weakref.ref(held)
+        self._rebound[index].had_gradient |= held.grad is not None
+        value.rebound = index
+
+    def nonleaf(self, tensor: Tensor, loc: Loc, frame: FrameType) -> None:
+        """`.grad` of a non-leaf was read."""
+        value = self._values.peek(tensor)
+        for index in self._rebindings_above(value):
+            rebound = self._rebound[index]
+            rebound.read = rebound.read or loc
+        known = self._reads.get(loc)
+        if known is not None:
+            known[2] += 1
+        elif len(self._reads) < _MOST:
+            self._reads[loc] = [_name_in(frame, tensor), value, 1]
+
+    def refused(self, tensor: Tensor, loc: Loc) -> Value | None:
+        """An optimizer refused a non-leaf; returns the value it was given."""
+        value = self._values.peek(tensor)
+        for index in self._rebindings_above(value):
+            self._rebound[index].refused_by = loc
+        return value
+
+    def add_refusal(self, value: Value, name: str, loc: Loc) -> None:
+        """A tensor that never was a leaf (`torch.randn(3, requires_grad=True) * 0.1`) was given to an optimizer."""
+        assert isinstance(value.loc, Loc)
+        rebound = _Rebound(name, value.op, value.loc, weakref.ref(_Nothing()), 0, refused_by=loc)  # type: ignore[arg-type]
+        self._rebound.append(rebound)
+
+    def _rebindings_above(self, value: Value | None, limit: int = 64) -> list[int]:
+        found, seen, queue = [], set(), [value] if value is not None else []
+        while queue and len(seen) < limit:
+            value = queue.pop(0)
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            if value.rebound is not None:
+                found.append(value.rebound)
+                continue
+            queue.extend(parent for parent in value.parents if parent.requires_grad)
+        return found
+
+    def rebindings(self) -> tuple[Rebinding, ...]:
+        """What was rebound, with what came of it."""
+        return tuple(
+            Rebinding(
+                r.loc.location(),
+                r.name,
+                r.op,
+                r.read.location() if r.read else None,
+                r.refused_by.location() if r.refused_by else None,
+                leaf_lost=r.leaf() is None,
+                leaf_had_gradient=r.had_gradient,
+                count=r.count,
+            )
+            for r in self._rebound
+        )
+
+    def reads(self) -> tuple[NonleafGradRead, ...]:
+        """The reads, one for each line."""
+        return tuple(
+            NonleafGradRead(
+                loc.location(),
+                name,
+                value.op if value else None,
+                value.loc.location() if value else None,
+                count,
+            )
+            for loc, (name, value, count) in self._reads.items()
+        )
+
+
+class _Nothing:
+    pass
+
+
+def _name_in(frame: FrameType, tensor: Tensor) -> str | None:
+    for names in (frame.f_locals, frame.f_globals):
+        for name, held in names.items():
+            if held is tensor:
+                return name
+    return None

@@ -1,0 +1,328 @@
+"""The recorder: puts every hook in, lets the program run, takes every hook out, and adds up the facts."""
+
+from __future__ import annotations
+
+import dataclasses
+import linecache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from gradscope import syntax
+from gradscope.facts import CutKind, ModuleFact, ProgramEnd, Recording
+from gradscope.finding import Location
+from gradscope.folds.flow import Severing, Value, is_copy_of_leaf
+from gradscope.recorder.backward import BackwardWatch
+from gradscope.recorder.creation import NodeBirths
+from gradscope.recorder.failures import Failures
+from gradscope.recorder.grad_mode import GradMode
+from gradscope.recorder.inplace import WriteLog
+from gradscope.recorder.leaves import Leaves
+from gradscope.recorder.memory_aliases import MemoryAliases
+from gradscope.recorder.mode import OpObserver, ValueMode
+from gradscope.recorder.modules import Modules
+from gradscope.recorder.names import variable_name
+from gradscope.recorder.now import Now
+from gradscope.recorder.optimizers import Optimizers, StepLimit
+from gradscope.recorder.patches import Patches
+from gradscope.recorder.places import Loc, here
+from gradscope.recorder.python_values import PythonValues
+from gradscope.recorder.reads import GradReads
+from gradscope.recorder.regions import Regions
+from gradscope.recorder.retention import Retention
+from gradscope.recorder.sources import collect_sources
+from gradscope.recorder.specials import Specials
+from gradscope.recorder.values import TensorValues
+from gradscope.recorder.watchers import Watchers
+
+__all__ = ["Progress", "Recorder", "StepLimit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come."""
+
+    backward_passes: int
+    steps: int
+    ops: int
+
+
+class _Observer(OpObserver):
+    """Hands what the mode tells to those who keep it."""
+
+    def __init__(self, writes: WriteLog, reads: GradReads, failures: Failures, watchers: Watchers) -> None:
+        self.wrote = writes.wrote  # type: ignore[method-assign]
+        self.assigned = reads.assigned  # type: ignore[method-assign]
+        self.refused = failures.refused  # type: ignore[method-assign]
+        self.made = watchers.made  # type: ignore[method-assign]
+
+
+class Recorder:
+    """Records what happens to gradients while it is entered.
+
+    `max_steps` ends the program after that many optimizer steps, by raising `StepLimit` out of it.
+    `progress` is called after every backward. One recorder records one run.
+    """
+
+    def __init__(self, max_steps: int | None = None, progress: Callable[[Progress], None] | None = None) -> None:
+        self._progress = progress
+        self._patches = Patches()
+        self._notes: dict[str, None] = {}
+        self._not_seen: dict[str, None] = {}
+        self._error: BaseException | None = None
+        self._named = False
+        now = self.now = Now()
+        self.values = TensorValues(now)
+        self._births = NodeBirths(now)
+        self._writes = WriteLog(now)
+        self._aliases = MemoryAliases(now)
+        self._reads = GradReads(now, self.values)
+        self._grad_mode = GradMode(now)
+        self._python = PythonValues(now, self._flows_between)
+        self._failures = Failures(self.values, variable_name, source_text)
+        self._modules = Modules(now)
+        self._optimizers = Optimizers(now, self._writes, self._reads, self._tick, max_steps)
+        self._leaves = Leaves(now, self._modules, self._optimizers)
+        self.watchers = Watchers(self._writes, self._aliases, self._watch_results)
+        self._retention = Retention(now, self._births, self.values, source_text)
+        self._backwards = BackwardWatch(
+            now, self.values, self._leaves, self.watchers, self._failures, self._copy_structure, self._after_backward
+        )
+        self._reads.registered = self._modules.registered_parameters
+        self._specials = Specials(
+            now, self.values, self._python, self._writes, self._aliases, self._reads, self._grad_mode
+        )
+        self._observer = _Observer(self._writes, self._reads, self._failures, self.watchers)
+        self._regions = Regions(now, self.values, self._new_mode, self.not_seen)
+        self._mode = self._new_mode()
+        self._mode.watching_results = True
+
+    def _new_mode(self) -> ValueMode:
+        mode = ValueMode(self.now, self.values, self._observer, self._specials.table())
+        mode.numbers = self._numbers
+        if not hasattr(self._specials, "mode"):
+            self._specials.mode = mode
+        return mode
+
+    # ------------------------------------------------------------ in and out
+
+    def __enter__(self) -> Self:
+        try:
+            for part in (
+                self._births,
+                self._grad_mode,
+                self._modules,
+                self._optimizers,
+                self._backwards,
+                self._regions,
+            ):
+                part.install(self._patches)
+            self._wrap_constructors()
+            self._mode.__enter__()
+        except BaseException:
+            self._patches.undo()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None and not isinstance(error, StepLimit):
+            self.ended_by(error)
+        try:
+            self._leave_mode()
+        finally:
+            self._patches.undo()
+            self._copy_structure()
+
+    def _leave_mode(self) -> None:
+        """Takes our mode off the stack, also from under modes that the program never left."""
+        above = []
+        length = torch._C._len_torch_function_stack
+        while length() and (top := torch._C._pop_torch_function_stack()) is not self._mode:
+            above.append(top)
+        for mode in reversed(above):
+            torch._C._push_on_torch_function_stack(mode)
+        if above:
+            self.note(f"the program left {len(above)} torch function mode(s) entered")
+
+    def _wrap_constructors(self) -> None:
+        """`nn.Parameter(x)` and `torch.from_numpy(a)` do not go through `__torch_function__`."""
+        new_parameter, from_numpy = nn.Parameter.__new__, torch.from_numpy
+        recorder = self
+
+        def __new__(cls: Any, data: Any = None, requires_grad: bool = True) -> Any:  # noqa: N807
+            parameter = new_parameter(cls, data, requires_grad)
+            recorder._guarded(recorder._parameter_made, parameter, data)
+            return parameter
+
+        def from_array(array: Any) -> Tensor:
+            with torch._C.DisableTorchFunction():
+                tensor = from_numpy(array)
+            recorder._guarded(recorder._specials.entered, "from_numpy", (array,), {}, tensor, here(1))
+            return tensor
+
+        self._patches.replace(nn.Parameter, "__new__", staticmethod(__new__))
+        self._patches.replace(torch, "from_numpy", functools_wraps(from_numpy, from_array))
+
+    def _guarded(self, note: Callable[..., None], *args: Any) -> None:
+        try:
+            with torch._C.DisableTorchFunction():
+                note(*args)
+        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
+            self.now.fault(note.__name__, error)
+
+    def _parameter_made(self, parameter: Tensor, data: Any) -> None:
+        value = self.values.peek(data) if isinstance(data, Tensor) else None
+        if value is not None and parameter is not data and not is_copy_of_leaf(value):
+            cut = Severing(CutKind.NEW_PARAMETER) if value.requires_grad else None
+            new = Value("Parameter", (value,), here(3), True, self.now.epoch, leaf=id(parameter), cut=cut)
+            self.values.set(parameter, new)
+
+    # ------------------------------------------------------------ events
+
+    def _watch_results(self, on: bool) -> None:
+        self._mode.watching_results = on
+
+    def _numbers(self, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> list[Value]:
+        return self._specials.scalars_among(args, kwargs, loc) if self._python.active else []
+
+    def _tick(self) -> None:
+        self.now.epoch += 1
+        self.values.flow.tick(self.now.epoch)
+        self._python.tick(self.now.epoch)
+        self._retention.tick()
+
+    def _after_backward(self, accumulates: bool) -> None:
+        if accumulates and not self._optimizers.entries:
+            self._tick()
+        if self._progress is not None:
+            self._progress(Progress(self._backwards.count, self._optimizers.steps, self.now.ops))
+
+    def _copy_structure(self) -> None:
+        try:
+            if not self._named:
+                self._modules.name_roots(variable_name)
+            self._modules.copy_structure()
+            self._leaves.copy_structure()
+        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
+            self.now.fault("module structure", error)
+
+    def _flows_between(self, exit_loc: Loc, entry_loc: Loc) -> bool:
+        left, entered = exit_loc.location(), entry_loc.location()
+        if left is None or entered is None or left.path != entered.path:
+            return False
+        return syntax.flows_between(source_text(left.path), left.line, entered.line)
+
+    def note(self, text: str) -> None:
+        """Adds an explanation that is not a finding."""
+        self._notes[text] = None
+
+    def not_seen(self, text: str) -> None:
+        """Says what could not be looked at."""
+        self._not_seen[text] = None
+
+    def ended_by(self, error: BaseException) -> None:
+        """The program died of this exception."""
+        self._error = error
+        self._failures.ended_by(error)
+
+    # ------------------------------------------------------------ facts
+
+    def recording(self, program: ProgramEnd | None = None) -> Recording:
+        """The facts of the run. Call it after the recorder was left."""
+        died_at = self._failures.last_location(self._error) if self._error is not None else None
+        reads = tuple(
+            dataclasses.replace(read, ended_program=_same_line(read.location, died_at)) for read in self._reads.reads()
+        )
+        rebindings = tuple(
+            dataclasses.replace(r, ended_program=_same_line(r.read_at, died_at) or _same_line(r.optimizer_at, died_at))
+            for r in self._reads.rebindings()
+        )
+        recording = Recording(
+            program=program or ProgramEnd(),
+            device="cuda" if torch.cuda.is_available() and torch.cuda.is_initialized() else "cpu",
+            torch_version=torch.__version__,
+            ops=self.now.ops,
+            steps=self._optimizers.steps,
+            backward_passes=self._backwards.count,
+            backwards=self._backwards.backwards(),
+            modules=self._module_facts(),
+            leaves=self._leaves.facts(),
+            optimizers=self._leaves.optimizer_facts(),
+            severed=self._backwards.severed(),
+            missing_graphs=self._failures.facts("missing_graphs"),
+            grads_without_graph=self._backwards.grads_without_graph(),
+            rebindings=rebindings,
+            nonleaf_grad_reads=reads,
+            inplace_conflicts=self._failures.facts("inplace_conflicts"),
+            inplace_refused=self._failures.facts("inplace_refused"),
+            silent_mutations=(*self._writes.mutations(), *self._aliases.mutations(_writing_line)),
+            second_backwards=self._failures.facts("second_backwards"),
+            retained_graphs=self._retention.facts(),
+            births=self.watchers.nodes.births.facts(self._leaves.name_of),
+            nonfinite_forwards=self.watchers.forward.facts(),
+            zeroed=self.watchers.nodes.zeroing.facts(self._leaves.name_of),
+            chains=self.watchers.chain.facts(self._leaves.name_of, _expression_of),
+            notes=tuple(self._notes),
+            not_seen=(*self._not_seen, *self._faults()),
+        )
+        return dataclasses.replace(recording, sources=collect_sources(recording))
+
+    def _module_facts(self) -> tuple[ModuleFact, ...]:
+        return tuple(fact for root in self._modules.roots if root.with_gradient for fact in root.facts)
+
+    def _faults(self) -> tuple[str, ...]:
+        faults = [f"a fault of gradscope's own, {count} time(s): {text}" for text, count in self.now.faults.items()]
+        if self.watchers.nodes.failures:
+            faults.append(f"{self.watchers.nodes.failures} backward node(s): their hooks failed")
+        return tuple(faults)
+
+
+def source_text(path: str) -> str:
+    """The text of a file as the interpreter knows it, empty where there is none."""
+    return "".join(linecache.getlines(path))
+
+
+def _same_line(one: Location | None, other: Location | None) -> bool:
+    return one is not None and other is not None and one.at == other.at
+
+
+def _expression_of(loc: Loc) -> tuple[str | None, str | None]:
+    place = loc.location()
+    if place is None or place.column is None or place.end_column is None:
+        return None, None
+    return syntax.expression_at(
+        source_text(place.path), place.line, place.column, place.end_line or place.line, place.end_column
+    )
+
+
+def _writing_line(after: Loc, before: Loc) -> Location | None:
+    """The statement that writes elements in place between two lines of the program, if one can be named."""
+    first, last = after.location(), before.location()
+    if first is None or last is None:
+        return None
+    source = source_text(last.path)
+    if first.path == last.path and first.line <= last.line:
+        lines = syntax.numpy_writes(source, first.line, last.line)
+    else:
+        lines = []
+    lines = lines or syntax.numpy_writes(source, 1, 1 << 30)
+    return Location(last.path, lines[0]) if lines else None
+
+
+def functools_wraps(original: Any, replacement: Any) -> Any:
+    """Gives a replacement the original's name and documentation, where it has them."""
+    for name in ("__name__", "__qualname__", "__doc__", "__module__"):
+        if hasattr(original, name):
+            setattr(replacement, name, getattr(original, name))
+    return replacement
+
+

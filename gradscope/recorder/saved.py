@@ -1,0 +1,105 @@
+"""What a node has saved, read for its statistics: without the version check, and without side effects.
+
+Raw saved tensors are read. One that has an unpack hook (checkpointing, `save_on_cpu`) is passed over:
+unpacking it would run the program's code, or a whole recomputation, once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradscope.facts import ValueStats
+from gradscope.recorder.stats import has_gradient_dtype, repeated_elements, value_stats
+
+_NUMBERS = ("exponent", "ord", "p")
+_SPECTRA = frozenset(("eigenvalues", "L", "S"))
+_RAW = "_raw_saved_"
+
+
+@cache
+def _raw_names(kind: type) -> tuple[str, ...]:
+    return tuple(name.removeprefix(_RAW) for name in dir(kind) if name.startswith(_RAW))
+
+
+def saved_tensors(node: Any) -> Iterator[tuple[str, Tensor]]:
+    """Name and tensor of each saved tensor that can be read; nothing for a freed node.
+
+    A list of them is named "indices[0]", those of a custom Function "saved_tensors[0]".
+    """
+    for name in _raw_names(type(node)):
+        try:
+            raw = getattr(node, _RAW + name)
+        except RuntimeError:
+            continue  # freed
+        if isinstance(raw, (tuple, list)):
+            for position, one in enumerate(raw):
+                tensor = _tensor(one)
+                if tensor is not None:
+                    yield f"{name}[{position}]", tensor
+        else:
+            tensor = _tensor(raw)
+            if tensor is not None:
+                yield name, tensor
+
+
+def saved_tensor(node: Any, name: str) -> Tensor | None:
+    """The saved tensor of that name, None where there is none to be read."""
+    if name not in _raw_names(type(node)):
+        return None
+    try:
+        return _tensor(getattr(node, _RAW + name))
+    except RuntimeError:
+        return None  # freed
+
+
+def has_unpack_hook(node: Any) -> bool:
+    """Whether unpacking a saved tensor of this node would run somebody's code."""
+    for name in _raw_names(type(node)):
+        try:
+            raw = getattr(node, _RAW + name)
+        except RuntimeError:
+            continue  # freed
+        for one in raw if isinstance(raw, (tuple, list)) else (raw,):
+            if getattr(one, "unpack_hook", None) is not None:
+                return True
+    return False
+
+
+def _tensor(raw: Any) -> Tensor | None:
+    if getattr(raw, "unpack_hook", None) is not None:
+        return None
+    tensor = getattr(raw, "data", None)
+    return tensor if isinstance(tensor, Tensor) else None
+
+
+def is_number(tensor: Tensor) -> bool:
+    """Whether a saved tensor stands for a Python number: 0-dim, and weak in type promotion."""
+    narrower = {torch.float64: torch.float32, torch.int64: torch.int32, torch.complex128: torch.complex64}
+    other = narrower.get(tensor.dtype)
+    return tensor.dim() == 0 and other is not None and torch.result_type(tensor, torch.empty((), dtype=other)) == other
+
+
+def saved_stats(node: Any) -> tuple[ValueStats, ...]:
+    """Statistics of the saved floating, complex and boolean tensors, and of an exponent or order."""
+    found = []
+    for name, tensor in saved_tensors(node):
+        if not has_gradient_dtype(tensor) and tensor.dtype is not torch.bool:
+            continue
+        stats = value_stats(name, tensor)
+        if name in _SPECTRA:
+            stats = replace(stats, repeated=repeated_elements(tensor))
+        found.append(stats)
+    return (*found, *_saved_numbers(node))
+
+
+def _saved_numbers(node: Any) -> Iterator[ValueStats]:
+    for name in _NUMBERS:
+        value = getattr(node, "_saved_" + name, None)
+        if isinstance(value, (int, float)):
+            yield ValueStats(name, (), type(value).__name__, 1, int(value == 0), 0, 0, float(value), float(value))

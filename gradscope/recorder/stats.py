@@ -1,0 +1,124 @@
+"""What a tensor contains: whether it is finite or all zero, and its statistics when that matters.
+
+A sum tells both at the price of one read: it is not finite when an element is not, and it is not zero
+unless all elements are, or cancel. Only a sum that raises a doubt is followed by an exact look.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gradscope.facts import ValueStats
+from gradscope.folds.visits import Content
+
+_PLACES = 4
+_SMALL_FLOATS = frozenset(
+    getattr(torch, name)
+    for name in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu")
+    if hasattr(torch, name)
+)
+
+
+def doubtful(tensor: Tensor) -> bool:
+    """True where a tensor's sum is not finite or is exactly 0: look at it with `content`.
+
+    One-dimensional tensors of a few elements are summed in Python, which is several times faster.
+    """
+    dims = tensor.dim()
+    if dims == 1 and tensor.numel() <= 32 and tensor.layout is torch.strided:
+        total = sum(tensor.tolist())
+    else:
+        total = tensor.sum().item() if dims else tensor.item()
+    return not total or bool(total - total)
+
+
+def elements(tensor: Tensor) -> Tensor:
+    """The stored elements as a strided tensor that every reduction accepts, without a graph.
+
+    Sparse tensors give their coalesced values, 8-bit floats become float32.
+    """
+    plain = tensor.detach()
+    if plain.layout is torch.sparse_coo:
+        plain = plain.coalesce().values()
+    elif plain.layout is not torch.strided:
+        plain = plain.to_dense()
+    return plain.to(torch.float32) if plain.dtype in _SMALL_FLOATS else plain
+
+
+def content(tensor: Tensor) -> Content:
+    """Exactly what a tensor contains; an empty one counts as `NONZERO`."""
+    if tensor.numel() == 0:
+        return Content.NONZERO
+    with torch.no_grad():
+        stored = elements(tensor)
+        total = stored.sum().item()
+        if not total - total:  # a finite sum has finite summands
+            return Content.NONZERO if total or int(stored.count_nonzero()) else Content.ZERO
+        if bool(torch.isnan(stored).any()):
+            return Content.NAN
+        return Content.INF if bool(torch.isinf(stored).any()) else Content.NONZERO
+
+
+def first_places(mask: Tensor, most: int = _PLACES) -> tuple[str, ...]:
+    """The index tuples of the first true elements, as text: "[0, 3]"."""
+    flat = mask.reshape(-1)
+    length, reach = flat.numel(), 1024
+    while True:
+        found: list[int] = flat[:reach].nonzero().reshape(-1)[:most].tolist()
+        if len(found) == most or reach >= length:
+            return tuple(_index_text(position, tuple(mask.shape)) for position in found)
+        reach *= 16
+
+
+def _index_text(position: int, shape: tuple[int, ...]) -> str:
+    index: list[int] = []
+    for size in reversed(shape):
+        position, remainder = divmod(position, size)
+        index.append(remainder)
+    return str(index[::-1])
+
+
+def value_stats(name: str, tensor: Tensor) -> ValueStats:
+    """Statistics of a floating, complex or boolean tensor. Complex extremes are those of the modulus.
+
+    The positions of sparse tensors are those in the coalesced values.
+    """
+    with torch.no_grad():
+        stored = elements(tensor)
+        nan = torch.isnan(stored)
+        inf = torch.isinf(stored)
+        zero = stored == 0
+        nonfinite = nan | inf
+        finite = stored[~nonfinite]
+        if finite.is_complex():
+            finite = finite.abs()
+        ordered = finite.to(torch.float32) if finite.dtype in (torch.bool, torch.float16) else finite
+        smallest, largest = (v.item() for v in torch.aminmax(ordered)) if ordered.numel() else (None, None)
+        return ValueStats(
+            name=name,
+            shape=tuple(tensor.shape),
+            dtype=str(tensor.dtype).removeprefix("torch."),
+            numel=tensor.numel(),
+            zeros=int(zero.sum()) + tensor.numel() - stored.numel(),
+            nan=int(nan.sum()),
+            inf=int(inf.sum()),
+            smallest=smallest,
+            largest=largest,
+            zero_at=first_places(zero),
+            nonfinite_at=first_places(nonfinite),
+        )
+
+
+def repeated_elements(tensor: Tensor) -> int:
+    """How many elements equal their neighbour after sorting along the last dimension."""
+    if tensor.dim() == 0 or tensor.is_complex():
+        return 0
+    with torch.no_grad():
+        ordered = tensor.detach().sort(dim=-1).values
+        return int((ordered[..., 1:] == ordered[..., :-1]).sum())
+
+
+def has_gradient_dtype(tensor: Tensor) -> bool:
+    """True for floating and complex tensors."""
+    return tensor.is_floating_point() or tensor.is_complex()

@@ -1,0 +1,343 @@
+"""One backward pass under watch: a hook on every node, and what the hooks saw.
+
+A hook looks at the sum of each outgoing gradient; nearly always that is all. A sum that is not finite,
+or exactly zero, is followed by a look at the whole node. Hooks run after the node and before its saved
+tensors are released, in whichever thread the engine runs the node. They hold an index, never a node, and
+are gone after the pass, so no node is kept alive.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from gradscope.folds.births import BirthFold, trace
+from gradscope.folds.visits import Content, Factor, Look, Occasion, Received, Spot, Visit
+from gradscope.folds.zeroing import ZeroFold
+from gradscope.recorder.factors import may_cancel, zero_factor
+from gradscope.recorder.places import Loc
+from gradscope.recorder.saved import saved_stats
+from gradscope.recorder.stats import content, doubtful, value_stats
+
+Gradients: TypeAlias = tuple[Tensor | None, ...]
+Hook: TypeAlias = Callable[[Gradients, Gradients], None]
+AccumulateGrad: type = torch._C._functions.AccumulateGrad
+
+_LOOKS_PER_PASS = 2
+
+
+def place_of(node: Any) -> Loc | None:
+    """The Loc of a node's line; None where nobody recorded when the node was made."""
+    kept = node.metadata.get("traceback_")
+    place = getattr(kept, "loc", kept)
+    return place if isinstance(place, Loc) else None
+
+
+def node_label(node: Any) -> str:
+    """The node's name without its C++ namespace."""
+    name: str = node.name()
+    return name.rpartition("::")[2]
+
+
+class WatchedPass:
+    """The hooks of one backward pass. `attach` before the engine, `detach` and then `fold` after it."""
+
+    def __init__(
+        self,
+        nodes: Sequence[Any],
+        roots: Iterable[Tensor],
+        inputs: Sequence[Tensor] | None,
+        occasion: Occasion,
+        births: BirthFold,
+        zeroing: ZeroFold,
+    ) -> None:
+        self.nodes = nodes
+        self.occasion = occasion
+        self.births = births
+        self.zeroing = zeroing
+        self.failures: list[Exception] = []
+        self.unwatched = 0
+        self._roots = [node for root in roots if (node := getattr(root, "grad_fn", None)) is not None]
+        self._inputs = inputs
+        self._ran = bytearray(len(nodes))
+        self._visits: list[Visit] = []
+        self._leaves: dict[int, int] = {}
+        self._odd_leaves: dict[int, Content] = {}
+        self._handles: list[Any] = []
+        self._index: dict[Any, int] = {}
+        self._spots: dict[int, Spot] = {}
+        self._looks: Counter[Spot] = Counter()
+        self._memory: set[int] = set()
+        self._lock = threading.RLock()
+
+    # ------------------------------------------------------------ hooks
+
+    def attach(self) -> None:
+        """Registers a hook on every node. Thousands of small allocations: no garbage collection meanwhile."""
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            hook_for, leaf_hook_for = _hook_makers(self, self._ran)
+            keep = self._handles.append
+            for index, node in enumerate(self.nodes):
+                if type(node) is AccumulateGrad:
+                    self._leaves[index] = id(node.variable)
+                    keep(node.register_hook(leaf_hook_for(index)))
+                else:
+                    keep(node.register_hook(hook_for(index)))
+        finally:
+            if collecting:
+                gc.enable()
+
+    def detach(self) -> None:
+        """Removes every hook."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def release(self) -> None:
+        """Drops every reference to nodes and tensors."""
+        self.nodes = ()
+        self._roots.clear()
+        self._inputs = None
+        self._index.clear()
+
+    def failed(self, error: Exception) -> None:
+        """Notes that a hook failed; the backward goes on."""
+        self.failures.append(error)
+
+    def look(self, index: int, grad_inputs: Gradients, grad_outputs: Gradients) -> None:
+        """Notes a node whose gradients need more than their sums to be told."""
+        with self._lock:
+            outgoing = tuple(None if g is None else content(g) for g in grad_inputs)
+            incoming = _overall(grad_outputs)
+            if incoming.is_finite and all(given in (None, Content.NONZERO) for given in outgoing):
+                return
+            node = self.nodes[index]
+            spot = self._spot(index)
+            visit = Visit(index, spot, incoming, outgoing, self._targets(node))
+            if Content.ZERO in outgoing and incoming is not Content.ZERO:
+                visit = self._with_factors(visit, node, grad_inputs, grad_outputs)
+            if incoming.is_finite and not all(given is None or given.is_finite for given in outgoing):
+                visit = replace(visit, look=self._look(spot, node, visit, grad_inputs, grad_outputs))
+            self._visits.append(visit)
+
+    def look_at_leaf(self, index: int, gradient: Tensor) -> None:
+        """Notes a leaf whose gradient needs more than its sum to be told."""
+        found = content(gradient)
+        if found is not Content.NONZERO:
+            self._odd_leaves[index] = found
+
+    def _look(
+        self, spot: Spot, node: Any, visit: Visit, grad_inputs: Gradients, grad_outputs: Gradients
+    ) -> Look | None:
+        self._looks[spot] += 1
+        if self._looks[spot] > _LOOKS_PER_PASS or not self.births.wants_look(spot):
+            return None
+        bad = next(
+            g for g, given in zip(grad_inputs, visit.outgoing, strict=True) if g is not None and given in _NONFINITE
+        )
+        got = next((g for g in grad_outputs if g is not None), None)
+        return Look(
+            value_stats("incoming", got) if got is not None else None,
+            value_stats("outgoing", bad),
+            saved_stats(node),
+        )
+
+    def _with_factors(self, visit: Visit, node: Any, grad_inputs: Gradients, grad_outputs: Gradients) -> Visit:
+        label = visit.spot.node
+        size = sum(g.numel() for g in grad_outputs if g is not None)
+        factors: list[Factor | None] = []
+        cancels = []
+        for edge, (gradient, given) in enumerate(zip(grad_inputs, visit.outgoing, strict=True)):
+            zero = given is Content.ZERO and gradient is not None
+            factors.append(zero_factor(node, label, edge, self._is_leaf) if zero else None)
+            cancels.append(zero and gradient is not None and may_cancel(label, edge, gradient, size))
+        whole = all(given in (None, Content.ZERO) for given in visit.outgoing)
+        look = None
+        if (whole or any(factors)) and self.zeroing.wants_look(visit.spot):
+            look = Look(None, None, saved_stats(node))
+        return replace(visit, factors=tuple(factors), cancels=tuple(cancels), look=look)
+
+    # ------------------------------------------------------------ the graph, asked only when something was seen
+
+    def _spot(self, index: int) -> Spot:
+        spot = self._spots.get(index)
+        if spot is None:
+            node = self.nodes[index]
+            spot = self._spots[index] = Spot(node_label(node), place_of(node))
+        return spot
+
+    def _indices(self) -> dict[Any, int]:
+        if not self._index:
+            self._index = {node: index for index, node in enumerate(self.nodes)}
+        return self._index
+
+    def _targets(self, node: Any) -> tuple[int | None, ...]:
+        indices = self._indices()
+        return tuple(indices.get(following) for following, _ in node.next_functions)
+
+    def _edges_into(self) -> Counter[int]:
+        """How many edges of nodes that ran lead to each node."""
+        counts: Counter[int] = Counter()
+        for index, node in enumerate(self.nodes):
+            if self._ran[index]:
+                counts.update(target for target in self._targets(node) if target is not None)
+        return counts
+
+    def _is_leaf(self, tensor: Tensor) -> bool:
+        if not self._memory:
+            self._memory = {_address(self.nodes[index].variable) for index in self._leaves} - {0}
+        return _address(tensor) in self._memory
+
+    # ------------------------------------------------------------ after the pass
+
+    def fold(self) -> None:
+        """Tells the folds what was seen."""
+        curious = bool(self._visits) or Content.ZERO in self._odd_leaves.values()
+        edges = self._edges_into() if curious else Counter[int]()
+        received = self._received(edges)
+        roots = Counter(self._indices().get(root, -1) for root in self._roots) if curious else Counter[int]()
+        visits = [
+            visit if visit.incoming.is_finite else replace(visit, summands=_summands(visit.index, edges, roots))
+            for visit in self._visits
+        ]
+        self.births.add(trace(visits, received, self._spot_of_run), self.occasion)
+        self.zeroing.add(visits, received)
+
+    def _spot_of_run(self, index: int) -> Spot | None:
+        return self._spot(index) if self._ran[index] else None
+
+    def _received(self, edges: Counter[int]) -> dict[int, Received]:
+        """What each leaf got, by node index; with `autograd.grad`, what each of its inputs got."""
+        given: dict[int, list[Content]] = {}
+        for visit in self._visits:
+            for target, what in zip(visit.targets, visit.outgoing, strict=True):
+                if target is not None and what is not None:
+                    given.setdefault(target, []).append(what)
+        received = {
+            index: Received(leaf, self._odd_leaves.get(index, Content.NONZERO), edges[index])
+            for index, leaf in self._leaves.items()
+            if self._ran[index]
+        }
+        for index, key in self._asked().items():
+            if index not in received:
+                seen = given.get(index, [])
+                received[index] = Received(key, _summed(seen, edges[index]), edges[index])
+        if self._inputs is None:
+            for index, leaf in self._leaves.items():
+                seen = [what for what in given.get(index, ()) if not what.is_finite]
+                if index not in received and seen:
+                    received[index] = Received(leaf, _summed(seen, edges[index]), edges[index])
+        return received
+
+    def _asked(self) -> dict[int, int | str]:
+        if not self._inputs:
+            return {}
+        by_leaf = {leaf: index for index, leaf in self._leaves.items()}
+        asked: dict[int, int | str] = {}
+        for position, tensor in enumerate(self._inputs):
+            index = by_leaf.get(id(tensor))
+            if index is not None:
+                asked[index] = id(tensor)
+                continue
+            node = getattr(tensor, "grad_fn", None)
+            index = self._indices().get(node) if node is not None else None
+            if index is not None:
+                asked[index] = f"result {position} of autograd.grad"
+        return asked
+
+
+_NONFINITE = (Content.NAN, Content.INF)
+
+
+def _overall(gradients: Gradients) -> Content:
+    found = {content(g) for g in gradients if g is not None}
+    return next((c for c in (*_NONFINITE, Content.NONZERO) if c in found), Content.ZERO)
+
+
+def _summed(seen: Sequence[Content], edges: int) -> Content:
+    """What a tensor got, told by the edges into it that were noted; the others gave something else."""
+    bad = next((c for c in _NONFINITE if c in seen), None)
+    if bad is not None:
+        return bad
+    return Content.ZERO if seen and len(seen) >= edges else Content.NONZERO
+
+
+def _summands(index: int, edges: Counter[int], roots: Counter[int]) -> int:
+    return edges[index] + roots[index] if edges[index] else 0 if roots[index] else 1
+
+
+def _address(tensor: Tensor) -> int:
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except (RuntimeError, NotImplementedError):
+        return 0  # sparse, and others without a storage
+
+
+def _hook_makers(watched: WatchedPass, ran: bytearray) -> tuple[Callable[[int], Hook], Callable[[int], Hook]]:
+    """Two functions that make the hook of a node and of an AccumulateGrad, from the node's index.
+
+    This is the hot path: one `doubtful` for each gradient, written out. Gradients of a subclass (DTensor,
+    FakeTensor) are left alone: reading them may communicate, or fail.
+    """
+    look, look_at_leaf, failed = watched.look, watched.look_at_leaf, watched.failed
+    grad_mode, set_grad_mode = torch.is_grad_enabled, torch._C._set_grad_enabled
+
+    def hook_for(index: int) -> Hook:
+        def hook(grad_inputs: Gradients, grad_outputs: Gradients) -> None:
+            recording = grad_mode()
+            if recording:
+                set_grad_mode(False)
+            try:
+                ran[index] = 1
+                for g in grad_inputs:
+                    if type(g) is Tensor:
+                        dims = g.dim()
+                        if dims == 1 and g.numel() <= 32:
+                            total = sum(g.tolist())
+                        else:
+                            total = g.sum().item() if dims else g.item()
+                        if not total or total - total:
+                            look(index, grad_inputs, grad_outputs)
+                            break
+                    elif g is not None:
+                        watched.unwatched += 1
+            except Exception as error:  # noqa: BLE001  must not reach the program's backward
+                failed(error)
+            finally:
+                if recording:
+                    set_grad_mode(True)
+
+        return hook
+
+    def leaf_hook_for(index: int) -> Hook:
+        def hook(_: Gradients, grad_outputs: Gradients) -> None:
+            recording = grad_mode()
+            if recording:
+                set_grad_mode(False)
+            try:
+                g = grad_outputs[0]
+                if type(g) is Tensor:
+                    ran[index] = 1
+                    if doubtful(g):
+                        look_at_leaf(index, g)
+                elif g is not None:
+                    ran[index] = 1
+                    watched.unwatched += 1
+            except Exception as error:  # noqa: BLE001
+                failed(error)
+            finally:
+                if recording:
+                    set_grad_mode(True)
+
+        return hook
+
+    return hook_for, leaf_hook_for

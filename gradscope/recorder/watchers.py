@@ -1,0 +1,100 @@
+"""Those who look closely at one backward, and at the forward ops before it.
+
+They are dear, so they are armed for the first passes and again after a warning sign.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradscope.recorder.chain import ChainWatch
+from gradscope.recorder.inplace import WriteLog
+from gradscope.recorder.memory_aliases import MemoryAliases
+from gradscope.recorder.nodes import NodeWatch
+from gradscope.recorder.nonfinite import ForwardWatch
+from gradscope.recorder.places import Loc
+
+_FIRST_BACKWARDS = 3
+_AFTER_A_WARNING = 3
+_NODE_HOOK_BACKWARDS = 20
+_current_sequence_nr = torch._C._autograd._get_sequence_nr
+
+
+class Watchers:
+    """Node hooks, forward checks, the chain-rule table, and the look for silent writes."""
+
+    def __init__(self, writes: WriteLog, aliases: MemoryAliases, watch_results: Callable[[bool], None]) -> None:
+        self.writes = writes
+        self.aliases = aliases
+        self.nodes = NodeWatch()
+        self.forward = ForwardWatch()
+        self.chain = ChainWatch()
+        self._watch_results = watch_results
+        self._backwards = 0
+        self._hooks_until = _NODE_HOOK_BACKWARDS
+        self._forward_until = _FIRST_BACKWARDS
+        self.forward.armed = True
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether something was written past a version counter lately."""
+        return self.writes.suspicious or self.aliases.active
+
+    def look_for_mutations(self, nodes: Sequence[Any], backward: Loc) -> None:
+        """Before a backward: was anything it saved changed unseen?"""
+        if self.writes.suspicious:
+            self.writes.look_for_mutations(nodes, backward)
+        if self.aliases.active:
+            self.aliases.before_backward(backward)
+
+    def made(
+        self, op: str, inputs: list[Tensor], output: Any, loc: Loc, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> None:
+        """An op returned, while results are watched."""
+        if self.forward.armed:
+            self.forward.check(op, inputs, output, loc, tuple(args), kwargs)
+        if self.chain.recording_values and isinstance(output, Tensor) and output.grad_fn is not None:
+            self.chain.value(output.grad_fn._sequence_nr(), output)
+        if self.aliases.active:
+            made_nodes = isinstance(output, Tensor) and output.requires_grad
+            self.aliases.used(inputs, loc, made_nodes)
+
+    def alarm(self) -> None:
+        """A warning sign: look closely at the next passes."""
+        self._hooks_until = max(self._hooks_until, self._backwards + _AFTER_A_WARNING)
+        self._forward_until = max(self._forward_until, self._backwards + _AFTER_A_WARNING)
+        self.arm()
+
+    def arm(self) -> None:
+        """Turns the watching of results on or off, as the count of backwards says."""
+        self.forward.armed = self._backwards < self._forward_until
+        self._watch_results(self.forward.armed or self.chain.recording_values or self.aliases.active)
+
+    def before(
+        self,
+        nodes: Sequence[Any],
+        roots: Sequence[Tensor],
+        grad_tensors: Sequence[Tensor | None],
+        backward: Loc,
+        step: int,
+        loss: float | None,
+    ) -> None:
+        """Just before the engine runs."""
+        if loss is not None and not math.isfinite(loss):
+            self.forward.loss_is_nonfinite(roots[0], nodes, backward, step)
+        self.chain.before(nodes, roots, grad_tensors, backward)
+        if self._backwards < self._hooks_until:
+            self.nodes.before(nodes, roots, backward, step=step)
+
+    def after(self) -> None:
+        """After the engine ran, also when it raised."""
+        self.nodes.after()
+        self.chain.after()
+        self._backwards += 1
+        self.aliases.after_backward()
+        self.arm()

@@ -1,0 +1,94 @@
+"""What each backward did: its line, its loss, and below it the module tree or the chain-rule table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from rich.text import Text
+
+from gradscope.facts import Backward, ChainTable, Recording
+from gradscope.finding import Location
+from gradscope.reporters.screen.chain_table import chain_lines
+from gradscope.reporters.screen.page import STYLES, Page
+from gradscope.reporters.screen.tree import tree_lines
+from gradscope.reporters.screen.words import clip, number, plural, wrap
+
+_MOST_BACKWARDS: Final = 6
+_MOST_TABLES: Final = 4
+_LONGEST_SEED: Final = 30
+_VERBS: Final = {"backward": "backward", "grad": "autograd.grad"}
+
+
+def backward_lines(recording: Recording, page: Page, *, values: bool = True) -> list[Text]:
+    """Everything about the backward passes; empty where none ran.
+
+    Small graphs show the chain rule at work, programs with modules the module tree.
+    """
+    if not recording.backwards:
+        return []
+    tables = recording.chains[:_MOST_TABLES]
+    tabled = {table.backward for table in tables}
+    others = [backward for backward in recording.backwards if backward.location not in tabled]
+    blocks: list[list[Text]] = []
+    with_tree = bool(recording.modules) or not tables
+    tree = tree_lines(recording, page, values=values) if with_tree else []
+    if others or tree:
+        blocks.append([*_headers(others, page), *tree])
+    blocks += [_table_block(table, recording, page) for table in tables]
+    if len(recording.chains) > _MOST_TABLES:
+        more = plural(len(recording.chains) - _MOST_TABLES, "more backward")
+        blocks.append([Text(f"{more} with a chain-rule table: see the JSON report", STYLES["faint"])])
+    return [line for i, block in enumerate(blocks) for line in ([Text()] if i else []) + block]
+
+
+def _headers(backwards: list[Backward], page: Page) -> Iterator[Text]:
+    for backward in backwards[:_MOST_BACKWARDS]:
+        yield from _header(_verb(backward, backward.location, page), _items(backward, page), page)
+    if len(backwards) > _MOST_BACKWARDS:
+        hidden = plural(len(backwards) - _MOST_BACKWARDS, "more line")
+        yield Text(f"and {hidden} that ran a backward", STYLES["faint"])
+
+
+def _table_block(table: ChainTable, recording: Recording, page: Page) -> list[Text]:
+    backward = next((b for b in recording.backwards if b.location == table.backward), None)
+    head = _verb(backward, table.backward, page)
+    source = page.text(recording.line(table.backward).strip())
+    if source:
+        head = f"{head}: {source}"
+    items = [] if backward is None else _items(backward, page, with_loss=False)
+    if table.seed is not None and not any(item.startswith("seed ") for item in items):
+        items.insert(0, f"seed {clip(page.text(table.seed), _LONGEST_SEED)}")
+    if table.value is not None and table.scalar:
+        items.insert(0, f"{page.text(table.root or 'result')} = {number(table.value)}")
+    return [*_header(head, items, page), *chain_lines(table, page)]
+
+
+def _verb(backward: Backward | None, location: Location | None, page: Page) -> str:
+    verb = _VERBS.get(backward.call, backward.call) if backward else "backward"
+    return f"{verb} at {page.line_at(location)}" if location else verb
+
+
+def _items(backward: Backward, page: Page, *, with_loss: bool = True) -> list[str]:
+    items = [f"seen {backward.count:,} times"] if backward.count > 1 else []
+    if with_loss and backward.loss is not None:
+        name = backward.root if backward.root and backward.root.isidentifier() else "loss"
+        moved = backward.count > 1 and backward.last_loss is not None
+        last = f" -> {number(backward.last_loss)}" if moved and backward.last_loss is not None else ""
+        items.append(f"{page.text(name)} {number(backward.loss)}{last}")
+    if backward.seed is not None:
+        items.append(f"seed {clip(page.text(backward.seed), _LONGEST_SEED)}")
+    items += [plural(backward.nodes, "node"), plural(backward.leaves, "leaf", "leaves")]
+    return [*items, "create_graph"] if backward.create_graph else items
+
+
+def _header(head: str, items: list[str], page: Page) -> Iterator[Text]:
+    """The head and its items on one line, or the items below it."""
+    line = "  ".join([head, *items])
+    if len(line) <= page.width:
+        yield Text.assemble((head, "bold"), line[len(head) :])
+        return
+    for part in wrap(head, page.width):
+        yield Text(part, "bold")
+    for part in wrap("  ".join(item.replace(" ", "\N{NO-BREAK SPACE}") for item in items), page.width - 2):
+        yield Text("  " + part.replace("\N{NO-BREAK SPACE}", " "))

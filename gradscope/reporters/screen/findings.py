@@ -1,0 +1,150 @@
+"""A finding on the screen: what, where, the code, why, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rich.text import Text
+
+from gradscope.facts import Recording
+from gradscope.finding import Confidence, Finding, Location
+from gradscope.reporters.screen.frames import Mark, frame, has_source
+from gradscope.reporters.screen.page import STYLES, Page, cells
+from gradscope.reporters.screen.words import group_names, plural, wrap
+
+_LONGEST_HEADING: Final = 12  # a longer one does not push the others' texts to the right
+_CONSEQUENCES: Final = 5
+_SUBJECT_GROUPS: Final = 4
+
+
+def finding_lines(finding: Finding, recording: Recording, page: Page) -> list[Text]:
+    """The whole block of one finding."""
+    style = STYLES[finding.severity]
+    return [
+        *_header(finding, page, style),
+        *_places(finding, recording, page, style),
+        *row_lines(list(_rows(finding, recording, page)), page),
+    ]
+
+
+def _header(finding: Finding, page: Page, style: str) -> list[Text]:
+    label = f"{finding.severity}[{finding.code}]"
+    first, *rest = wrap(f"{label} {finding.rule}: {page.text(finding.message)}", page.width)
+    head = Text(first)
+    head.stylize(style, 0, len(label))
+    head.stylize("bold", len(label))
+    return [head, *(Text("  " + line, "bold") for part in rest for line in wrap(part, page.width - 2))]
+
+
+# ---------------------------------------------------------------- where
+
+
+def _places(finding: Finding, recording: Recording, page: Page, style: str) -> Iterator[Text]:
+    marks = _marks(finding, page)
+    for index, path in enumerate(dict.fromkeys(mark.location.path for mark in marks)):
+        here = [mark for mark in marks if mark.location.path == path]
+        source = recording.sources.get(path, ())
+        seen = [mark for mark in here if has_source(source, mark.location)]
+        arrow = "  --> " if index == 0 else "  ::: "
+        if seen:
+            yield _arrow(arrow, (here if index == 0 else seen)[0].location, page)
+            yield from frame(source, seen, page, style)
+        elif here[0].primary:
+            yield _arrow(arrow, here[0].location, page)
+            yield from (Text("      " + line) for line in wrap(here[0].label, page.width - 6) if line)
+        for mark in here:
+            if mark not in seen and not (mark.primary and not seen):
+                yield from _sourceless(mark, page)
+
+
+def _marks(finding: Finding, page: Page) -> list[Mark]:
+    marks = [Mark(finding.location, page.text(finding.label), True)] if finding.location else []
+    return marks + [Mark(other.location, page.text(other.message), False) for other in finding.related]
+
+
+def _sourceless(mark: Mark, page: Page) -> list[Text]:
+    text = f"{page.at(mark.location)}  {mark.label}"
+    first, *rest = wrap(text, page.width - 6)
+    return [Text.assemble(("  ::: ", STYLES["gutter"]), first), *(Text("      " + line) for line in rest)]
+
+
+def _arrow(arrow: str, location: Location, page: Page) -> Text:
+    return Text.assemble(
+        (arrow, STYLES["gutter"]), page.at(location), (_inside(location, page), STYLES["faint"])
+    )
+
+
+def _inside(location: Location, page: Page) -> str:
+    function = (location.function or "").replace("<locals>.", "")
+    if function in ("", "<module>"):
+        return ""
+    inside = f"  in {page.text(function)}"
+    return f"{inside} ({page.text(location.module)})" if location.module else inside
+
+
+# ---------------------------------------------------------------- why, and what to do
+
+
+Row = tuple[str, str]  # heading, text
+
+
+def _rows(finding: Finding, recording: Recording, page: Page) -> Iterator[Row]:
+    if subjects := _subjects(finding, recording):
+        yield "which", page.text(subjects)
+    for note in finding.notes:
+        yield page.text(note.heading), _paragraphs(note.text, page)
+    if finding.confidence is Confidence.PROBABLE:
+        yield "probable", "a step of this was inferred rather than seen"
+    if finding.count > 1:
+        yield "seen", f"{finding.count:,} times"
+    if finding.consequences:
+        yield "also", _consequences(finding.consequences, page)
+    if finding.fix:
+        yield "fix", _paragraphs(finding.fix, page)
+    yield "more", f"gradscope explain {finding.code}"
+
+
+def _paragraphs(text: str, page: Page) -> str:
+    return "\n".join(page.text(line.expandtabs(4)) for line in text.split("\n"))
+
+
+def _subjects(finding: Finding, recording: Recording) -> str:
+    """The names that the message does not give already."""
+    names = list(dict.fromkeys(finding.subjects))
+    if not names:
+        return ""
+    leaves = [recording.leaf(name) for name in names]
+    are_parameters = all(leaf is not None and leaf.is_parameter for leaf in leaves)
+    groups = group_names(names, _SUBJECT_GROUPS, "parameter" if are_parameters else "")
+    grouped = len(names) > 1 and f"* ({len(names):,}" in finding.message
+    said = grouped or groups in finding.message or all(name in finding.message for name in names)
+    return "" if said else groups
+
+
+def _consequences(consequences: Sequence[Finding], page: Page) -> str:
+    lines = ["explained by this:"]
+    for other in consequences[:_CONSEQUENCES]:
+        at = f" at {page.line_at(other.location)}" if other.location else ""
+        lines.append(f"{other.severity}[{other.code}] {other.rule}{at}: {page.text(other.message)}")
+    if len(consequences) > _CONSEQUENCES:
+        lines.append(f"and {plural(len(consequences) - _CONSEQUENCES, 'more finding')}")
+    return "\n".join(lines)
+
+
+def row_lines(rows: Sequence[Row], page: Page) -> list[Text]:
+    """Headed paragraphs, the texts beginning in one column and wrapped under themselves."""
+    short = [cells(heading) for heading, _ in rows if cells(heading) <= _LONGEST_HEADING]
+    column = 2 + max(short, default=0) + 2
+    lines: list[Text] = []
+    for heading, text in rows:
+        start = max(column, 2 + cells(heading) + 2)
+        if start > page.width // 2:
+            start = column
+            lines.append(Text("  " + heading, STYLES["heading"]))
+            heading = ""
+        for index, part in enumerate(wrap(text, page.width - start)):
+            style = STYLES["fix"] if heading == "fix" else STYLES["heading"]
+            head = "  " + heading if index == 0 else ""
+            lines.append(Text.assemble((head, style), " " * (start - cells(head)), part))
+    return lines

@@ -1,0 +1,174 @@
+"""The module tree: each module's and parameter's gradient, folded to fit the screen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.text import Text
+
+from gradscope.facts import Leaf, Recording
+from gradscope.reporters.screen.branches import Branch, Totals, branches
+from gradscope.reporters.screen.page import STYLES, Page, cells
+from gradscope.reporters.screen.unfold import TreeRow, unfold
+from gradscope.reporters.screen.words import clip, percent, scientific, short_count
+
+MOST_ROWS: Final = 28
+_MOST_LOOSE: Final = 8
+_FEWEST_NAME_CELLS: Final = 16
+_LONGEST_BAR: Final = 24
+_LOG_SPREAD: Final = 1000.0  # largest over smallest norm from which bars are drawn on a log scale
+_SIZE: Final = "parameters"
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A row of the table. `numbers` are right-aligned; `remark` stands after them, or in their place."""
+
+    name: str
+    size: str
+    numbers: tuple[str, ...] = ()
+    remark: str = ""
+    style: str = ""
+    bar: float | None = None  # 0..1, drawn between name and numbers
+
+
+def tree_lines(recording: Recording, page: Page, *, values: bool = True) -> list[Text]:
+    """The tree of every root module, then the leaves that are in none; empty where there are no leaves.
+
+    Norms are 2-norms. With `values` False (a redacted report) no norms are shown.
+    """
+    owned = [leaf for leaf in recording.leaves if leaf.root is not None]
+    loose = [leaf for leaf in recording.leaves if leaf.root is None]
+    columns = _columns(recording.leaves, page) if values else ()
+    rows = unfold(branches(owned, recording.modules), MOST_ROWS)
+    lines = [_line(row, columns, page) for row in rows]
+    if loose:
+        lines += _loose_lines(loose, columns, page)
+    return _table(lines, columns, page) if lines else []
+
+
+def _columns(leaves: Sequence[Leaf], page: Page) -> tuple[str, ...]:
+    repeated = any(leaf.gradient and leaf.gradient.backwards > 1 for leaf in leaves)
+    if repeated and page.width >= 100:
+        return ("|grad|", "at last", "max", "zero")
+    return ("|grad|", "max", "zero")
+
+
+def _line(row: TreeRow, columns: Sequence[str], page: Page) -> _Line:
+    branch, sums = row.branch, row.branch.totals
+    indent = "  " * row.depth
+    name = indent + page.text(branch.name)
+    if row.bar_of is not None:
+        width = max(len(block.name) for block in row.bar_of.children)
+        name = f"{indent}{branch.name:>{width}}"
+    elif branch.is_run:
+        name += f" [{len(branch.children)} x {page.text(branch.class_name)}]"
+    remark, style = _remark(branch, sums)
+    numbers = _numbers(sums, columns) if sums.reached else ()
+    bar = _bar_length(branch, row.bar_of) if row.bar_of is not None and columns else None
+    size = "" if bar is not None else short_count(sums.numel)
+    return _Line(name, size, numbers, remark, style, bar)
+
+
+def _numbers(sums: Totals, columns: Sequence[str]) -> tuple[str, ...]:
+    shown = {
+        "|grad|": scientific(sums.norm),
+        "at last": scientific(sums.last_norm),
+        "max": scientific(sums.max_abs),
+        "zero": percent(sums.zero_share),
+    }
+    return tuple(shown[column] for column in columns)
+
+
+def _remark(branch: Branch, sums: Totals) -> tuple[str, str]:
+    """What is to be said about a row in words, and its style."""
+    if not branch.called:
+        return "no backward through it", STYLES["faint"]
+    if sums.frozen == len(branch.leaves):
+        return "frozen", STYLES["faint"]
+    if not sums.reached:
+        return "no gradient" + (", the rest frozen" if sums.frozen else ""), STYLES["warning"]
+    broken = [f"{short_count(n)} {kind}" for n, kind in ((sums.nan, "NaN"), (sums.inf, "Inf")) if n]
+    missing = [f"{sums.missing} without gradient"] if sums.missing else []
+    frozen = [f"{sums.frozen} frozen"] if sums.frozen else []
+    zero = ["always zero"] if sums.always_zero else []
+    style = STYLES["error"] if broken else STYLES["warning"] if missing or zero else STYLES["faint"]
+    scale = ["log scale"] if branch.is_run and _is_log(branch) else []
+    return ", ".join([*broken, *missing, *frozen, *zero, *scale]), style
+
+
+def _loose_lines(loose: Sequence[Leaf], columns: Sequence[str], page: Page) -> list[_Line]:
+    lines = [_Line("in no module", "")]
+    rows = [TreeRow(Branch(leaf.name, leaf=leaf), 1) for leaf in loose[:_MOST_LOOSE]]
+    lines += [_line(row, columns, page) for row in rows]
+    if len(loose) > _MOST_LOOSE:
+        lines.append(_Line(f"  and {len(loose) - _MOST_LOOSE:,} more", ""))
+    return lines
+
+
+# ---------------------------------------------------------------- bars
+
+
+def _bar_length(block: Branch, run: Branch) -> float:
+    """A bar's length, 0..1: the block's norm over the run's largest, by logarithm if they differ much."""
+    norm = block.totals.norm
+    norms = _bar_norms(run)
+    if not norms or not math.isfinite(norm) or norm <= 0:
+        return 0.0
+    if not _is_log(run):
+        return norm / max(norms)
+    low, high = math.floor(math.log10(min(norms))), math.log10(max(norms))
+    return (math.log10(norm) - low) / (high - low)
+
+
+def _bar_norms(run: Branch) -> list[float]:
+    return [n for n in (block.totals.norm for block in run.children) if math.isfinite(n) and n > 0]
+
+
+def _is_log(run: Branch) -> bool:
+    norms = _bar_norms(run)
+    return bool(norms) and max(norms) / min(norms) >= _LOG_SPREAD
+
+
+def bar(share: float, room: int) -> str:
+    """A bar of at most `room` cells; anything above zero shows at least a sliver."""
+    eighths = round(share * room * 8)
+    if share > 0:
+        eighths = max(eighths, 1)
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+
+
+# ---------------------------------------------------------------- the table
+
+
+def _table(lines: Sequence[_Line], columns: Sequence[str], page: Page) -> list[Text]:
+    widths = [
+        max(8, *(cells(line.numbers[i]) for line in lines if line.numbers)) for i in range(len(columns))
+    ]
+    remarks = max((cells(line.remark) + 2 for line in lines if line.numbers and line.remark), default=0)
+    taken = 2 + len(_SIZE) + sum(2 + width for width in widths) + remarks
+    longest = max(cells(line.name) for line in lines)
+    name_width = min(max(longest, _FEWEST_NAME_CELLS), max(_FEWEST_NAME_CELLS, page.width - taken))
+    heads = "".join(f"  {column:>{width}}" for column, width in zip(columns, widths, strict=True))
+    head = Text(f"{'':{name_width}}  {_SIZE}{heads}", STYLES["faint"])
+    return [head, *(_table_row(line, name_width, widths, page) for line in lines)]
+
+
+def _table_row(line: _Line, name_width: int, widths: Sequence[int], page: Page) -> Text:
+    size_width = 2 + len(_SIZE)
+    if line.bar is None:
+        name = clip(line.name, name_width)
+        row = Text(f"{name}{' ' * (name_width - cells(name))}{line.size:>{size_width}}")
+    else:
+        drawn = bar(line.bar, min(_LONGEST_BAR, name_width + size_width - cells(line.name) - 2))
+        row = Text(f"{line.name} {drawn}".ljust(name_width + size_width))
+    for text, width in zip(line.numbers, widths, strict=False):
+        row.append(f"  {text:>{width}}")
+    if line.remark:
+        remark = clip(line.remark, max(12, page.width - row.cell_len - 2))
+        row.append("  " + remark, line.style or None)
+    return row

@@ -1,0 +1,168 @@
+"""Numbers, shapes and names as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from gradscope.reporters.screen.page import cells
+
+_UNITS: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """`1 error`, `2,214 nodes`."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def short_count(count: int) -> str:
+    """A count of elements in at most five characters: `999`, `1.5k`, `38.6M`, `124M`."""
+    for size, unit in _UNITS:
+        if count >= size * 0.9995:
+            scaled = count / size
+            text = f"{scaled:.1f}" if scaled < 99.95 else f"{scaled:.0f}"
+            return text.removesuffix(".0") + unit
+    return str(count)
+
+
+def scientific(value: float) -> str:
+    """A norm in two digits: `1.8e+00`; exactly zero is `0`."""
+    if value == 0:
+        return "0"
+    return f"{value:.1e}" if math.isfinite(value) else _nonfinite(value)
+
+
+def number(value: float) -> str:
+    """A value in five significant digits, whole numbers as such: `4.6052`, `49`, `1.2e-09`, `nan`."""
+    if not math.isfinite(value):
+        return _nonfinite(value)
+    if value == int(value) and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.5g}"
+
+
+def _nonfinite(value: float) -> str:
+    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+
+
+def percent(share: float) -> str:
+    """A share in 0..1: `97.1%`; `0%` and `100%` only where it is exactly that."""
+    if share in (0.0, 1.0):
+        return f"{share:.0%}"
+    if share < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if share >= 0.9995 else f"{share:.1%}"
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """`(2, 3)`, `(3,)`, `()`."""
+    return str(tuple(shape))
+
+
+def clip(text: str, room: int) -> str:
+    """`text` in at most `room` cells, its middle replaced by `...` where it is longer."""
+    if cells(text) <= room:
+        return text
+    if room <= 3:
+        return "..."[:room]
+    tail = (room - 3) // 2
+    head = room - 3 - tail
+    return _head(text, head) + "..." + _head(text[::-1], tail)[::-1]
+
+
+def _head(text: str, room: int) -> str:
+    kept = 0
+    for index, character in enumerate(text):
+        kept += cells(character)
+        if kept > room:
+            return text[:index]
+    return text
+
+
+def wrap(text: str, room: int) -> list[str]:
+    """Lines of at most `room` cells, broken at blanks; a chain `a -> b (3) -> c` is broken before an arrow.
+
+    Newlines and leading blanks are kept. A word longer than a line is left whole, so that a command
+    or a path can still be copied.
+    """
+    return [line for paragraph in text.split("\n") for line in _wrap_line(paragraph, room)]
+
+
+def _wrap_line(text: str, room: int) -> list[str]:
+    body = text.lstrip(" ")
+    indent = text[: len(text) - len(body)]
+    lines = [indent]
+    for word in _words(body):
+        joined = f"{lines[-1]} {word}" if lines[-1].strip() else lines[-1] + word
+        if cells(joined) <= room or not lines[-1].strip():
+            lines[-1] = joined
+        else:
+            lines.append(indent + word)
+    return lines
+
+
+def _words(text: str) -> list[str]:
+    first, *links = text.split(" -> ")
+    if not links or max(cells(link) for link in links) > 40:
+        return text.split()
+    return [*first.split(), *(f"-> {link}" for link in links)]
+
+
+def group_names(names: Sequence[str], limit: int = 4, noun: str = "") -> str:
+    """Names of parameters in one line: `encoder.* (6 parameters), head.bias and 3 more`.
+
+    At most `limit` are listed. More are grouped by their common beginning, or, where they differ
+    only in a block's number, as `h.*.attn.weight (12)`. `noun` follows the counts in brackets.
+    """
+    unique = list(dict.fromkeys(names))
+    if len(unique) <= limit:
+        return ", ".join(unique)
+    patterns = {_pattern(name) for name in unique}
+    if len(patterns) == 1 and (pattern := patterns.pop()) != unique[0]:
+        return f"{pattern} ({_counted(len(unique), noun)})"
+    groups = _groups([tuple(name.split(".")) for name in unique], limit)
+    shown = [_group_text(prefix, members, noun) for prefix, members in groups[:limit]]
+    hidden = sum(len(members) for _, members in groups[limit:])
+    return ", ".join(shown) + (f" and {hidden:,} more" if hidden else "")
+
+
+_Parts = tuple[str, ...]
+
+
+def _pattern(name: str) -> str:
+    return ".".join("*" if part.isdecimal() else part for part in name.split("."))
+
+
+def _groups(names: list[_Parts], limit: int) -> list[tuple[_Parts, list[_Parts]]]:
+    prefix = _common(names)
+    groups = _split(names, len(prefix))
+    numbered = all(len(key) > len(prefix) and key[-1].isdecimal() for key in groups)
+    if prefix and (numbered or len(groups) > limit):
+        return [(prefix, names)]
+    return list(groups.items())
+
+
+def _common(names: list[_Parts]) -> _Parts:
+    first, last = min(names), max(names)
+    depth = 0
+    while depth < min(len(first), len(last)) and first[depth] == last[depth]:
+        depth += 1
+    return first[:depth]
+
+
+def _split(names: list[_Parts], depth: int) -> dict[_Parts, list[_Parts]]:
+    groups: dict[_Parts, list[_Parts]] = {}
+    for name in names:
+        groups.setdefault(name[: depth + 1], []).append(name)
+    return {_common(members): members for members in groups.values()}
+
+
+def _group_text(prefix: _Parts, members: list[_Parts], noun: str) -> str:
+    if len(members) == 1:
+        return ".".join(members[0])
+    return f"{'.'.join(prefix)}.* ({_counted(len(members), noun)})"
+
+
+def _counted(count: int, noun: str) -> str:
+    return plural(count, noun) if noun else f"{count:,}"

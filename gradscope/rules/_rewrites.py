@@ -1,0 +1,281 @@
+"""Small rewrites of the user's own code: text in, the repaired text out, None where it does not apply."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from gradscope.rules._source import expression, simple_statement
+
+_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**"}
+
+
+def receiver(text: str) -> str | None:
+    """ "h.detach()" -> "h": what the last method of a chain is called on; for "h.data", "h" too."""
+    node = expression(text)
+    if isinstance(node, ast.Call):
+        node = node.func
+    return source(node.value, text) if isinstance(node, ast.Attribute) else None
+
+
+def method(text: str) -> str | None:
+    """ "h.detach()" -> "detach", "F.relu(x)" -> "relu", "float(x)" -> "float"."""
+    node = expression(text)
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def argument(text: str, index: int = 0) -> str | None:
+    """ "float(x)" -> "x": one positional argument of a call."""
+    node = expression(text)
+    if isinstance(node, ast.Call) and len(node.args) > index:
+        return source(node.args[index], text)
+    return None
+
+
+def operands(text: str) -> tuple[str, str, str] | None:
+    """ "a / b" -> ("a", "/", "b")."""
+    node = expression(text)
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        return source(node.left, text), _OPERATORS[type(node.op)], source(node.right, text)
+    return None
+
+
+def source(node: ast.AST, text: str) -> str:
+    """The text of a node, as it is written in `text`."""
+    return ast.get_source_segment(text.strip(), node) or ast.unparse(node)
+
+
+def enclosed(text: str) -> str:
+    """`text` as an operand that a method can be called on: parenthesised unless it is one already."""
+    node = expression(text)
+    whole = isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
+    return text if whole else f"({text})"
+
+
+def with_keyword(call: str, keyword: str) -> str | None:
+    """ "grad(y, x)" -> "grad(y, x, create_graph=True)"; replaces the keyword where it is given."""
+    node = expression(call)
+    if not isinstance(node, ast.Call):
+        return None
+    name, _, value = keyword.partition("=")
+    given = next((k for k in node.keywords if k.arg == name), None)
+    if given is not None:
+        given.value = ast.parse(value, mode="eval").body
+        return ast.unparse(node)
+    opening = call.rstrip()[:-1].rstrip().rstrip(",")
+    return f"{opening}{'' if opening.endswith('(') else ', '}{keyword})"
+
+
+def without_keyword(call: str, name: str) -> str | None:
+    """ "F.relu(x, inplace=True)" -> "F.relu(x)"; None where the keyword is not given."""
+    node = expression(call)
+    if not isinstance(node, ast.Call) or all(k.arg != name for k in node.keywords):
+        return None
+    node.keywords = [k for k in node.keywords if k.arg != name]
+    return ast.unparse(node)
+
+
+def out_of_place(statement: str) -> str | None:
+    """The same statement with a new tensor in place of a change: "att *= 0.5" -> "att = att * 0.5"."""
+    node = simple_statement(statement)
+    if isinstance(node, ast.AugAssign) and type(node.op) in _OPERATORS:
+        target, value = source(node.target, statement), source(node.value, statement)
+        if isinstance(node.target, ast.Subscript):
+            base = source(node.target.value, statement)
+            return f"{base} = {base}.clone(); {statement.strip()}"
+        return f"{target} = {target} {_OPERATORS[type(node.op)]} {enclosed_operand(value)}"
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+        base = source(node.targets[0].value, statement)
+        return f"{base} = {base}.clone(); {statement.strip()}"
+    if isinstance(node, ast.Expr):
+        return _method_out_of_place(node.value, statement, assign=True)
+    if isinstance(node, ast.Assign | ast.Return) and node.value is not None:
+        new = _method_out_of_place(node.value, statement, assign=False)
+        return new and statement.strip().replace(source(node.value, statement), new)
+    return None
+
+
+def enclosed_operand(text: str) -> str:
+    """`text` as the right operand of `*`: a sum or difference is parenthesised."""
+    return f"({text})" if isinstance(expression(text), ast.BinOp | ast.IfExp | ast.Compare) else text
+
+
+def _method_out_of_place(node: ast.expr, text: str, *, assign: bool) -> str | None:
+    if not isinstance(node, ast.Call):
+        return None
+    call = source(node, text)
+    for keyword in ("inplace", "out"):
+        without = without_keyword(call, keyword)
+        if without is not None:
+            target = argument(call) if keyword == "inplace" else _keyword_value(node, "out", text)
+            return f"{target} = {without}" if assign and target else without
+    if isinstance(node.func, ast.Attribute) and re.fullmatch(r"[a-z]\w*[a-z0-9]_", node.func.attr):
+        target = source(node.func.value, text)
+        arguments = call[len(source(node.func, text)) :]
+        if assign and not isinstance(node.func.value, ast.Name | ast.Attribute):
+            return None
+        new = {
+            "zero_": f"torch.zeros_like({target})",
+            "fill_": f"torch.full_like({target}, {arguments[1:-1]})",
+            "copy_": arguments[1:-1],
+        }.get(node.func.attr, f"{target}.{node.func.attr[:-1]}{arguments}")
+        return f"{target} = {new}" if assign else new
+    return None
+
+
+def _keyword_value(node: ast.Call, name: str, text: str) -> str | None:
+    return next((source(k.value, text) for k in node.keywords if k.arg == name), None)
+
+
+def updated_in_place(statement: str) -> str | None:
+    """An update of a leaf that leaves it the leaf: "w = w - lr * g" -> "with torch.no_grad(): w -= lr * g".
+
+    For an assignment that is not arithmetic on its target, the value is copied into it.
+    """
+    node = simple_statement(statement)
+    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+        return None
+    target, value = source(node.targets[0], statement), node.value
+    if isinstance(value, ast.BinOp) and type(value.op) in _OPERATORS and source(value.left, statement) == target:
+        change = source(value.right, statement)
+        return f"with torch.no_grad(): {target} {_OPERATORS[type(value.op)]}= {change}"
+    return f"with torch.no_grad(): {target}.copy_({source(value, statement)})"
+
+
+def under_new_name(statement: str) -> str | None:
+    """The result under a name of its own: "x = x * 2" -> "x2 = x * 2", "x += 1" -> "x2 = x + 1"."""
+    node = simple_statement(statement)
+    if isinstance(node, ast.AugAssign) and type(node.op) in _OPERATORS:
+        target = source(node.target, statement)
+        if isinstance(node.target, ast.Subscript):
+            base = source(node.target.value, statement)
+            new = fresh(base)
+            return f"{new} = {base}.clone(); {new}{statement.strip()[len(base) :]}"
+        value = enclosed_operand(source(node.value, statement))
+        return f"{fresh(target)} = {target} {_OPERATORS[type(node.op)]} {value}"
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target = source(node.targets[0], statement)
+        if isinstance(node.targets[0], ast.Subscript):
+            base = source(node.targets[0].value, statement)
+            new = fresh(base)
+            return f"{new} = {base}.clone(); {new}{statement.strip()[len(base) :]}"
+        return f"{fresh(target)} = {source(node.value, statement)}"
+    if isinstance(node, ast.Expr):
+        new_value = _method_out_of_place(node.value, statement, assign=True)
+        if new_value:
+            target, _, value = new_value.partition(" = ")
+            return f"{fresh(target)} = {value}"
+    return None
+
+
+def fresh(target: str) -> str:
+    """A name for the new tensor: "x" -> "x2", "self.w" -> "w2", "x[0]" -> "x2"."""
+    name = re.sub(r"\W.*", "", target.rpartition(".")[2]) or "result"
+    return f"{name}2"
+
+
+def keeping_detached(statement: str) -> str | None:
+    """What is kept, without its graph: "total += loss" -> "total += loss.detach()"."""
+    node = simple_statement(statement)
+    text = statement.strip()
+    if isinstance(node, ast.AugAssign):
+        return _detached_inside(text, node.value)
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target, value = source(node.targets[0], text), node.value
+        if isinstance(value, ast.BinOp):
+            if source(value.left, text) == target:
+                return _detached_inside(text, value.right)
+            if source(value.right, text) == target:
+                return _detached_inside(text, value.left)
+        if isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.Subscript):
+            return _detached_inside(text, value)
+        return None
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        given = [a for a in node.value.args if not isinstance(a, ast.Constant)]
+        if len(given) == 1 and isinstance(given[0], ast.Name | ast.Attribute | ast.Call | ast.BinOp):
+            return _detached_inside(text, given[0])
+    return None
+
+
+def _detached_inside(text: str, node: ast.expr) -> str | None:
+    if node.end_col_offset is None:
+        return None
+    raw = text.encode()
+    part = raw[node.col_offset : node.end_col_offset].decode()
+    new = f"{enclosed(part)}.detach()"
+    return (raw[: node.col_offset] + new.encode() + raw[node.end_col_offset :]).decode()
+
+
+def registered(statement: str, *, is_parameter: bool) -> str | None:
+    """The assignment in a form that `nn.Module` registers: a list becomes an `nn.ModuleList`."""
+    node = simple_statement(statement)
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+        return None
+    text = statement.strip()
+    value = source(node.value, text)
+    new = _container(node.value, value)
+    if new is None and not is_parameter:
+        new = f"nn.Parameter({_untracked(value)})"
+    return new and text.replace(value, new)
+
+
+def _container(node: ast.expr, value: str) -> str | None:
+    holds = "Parameter" if re.search(r"\bParameter\(|requires_grad", value) else "Module"
+    if isinstance(node, ast.List | ast.ListComp | ast.Tuple):
+        return f"nn.{holds}List({value})"
+    if isinstance(node, ast.Dict | ast.DictComp):
+        return f"nn.{holds}Dict({value})"
+    return None
+
+
+def _untracked(value: str) -> str:
+    plain = without_keyword(value, "requires_grad") or value
+    return receiver(plain) or plain if method(plain) == "requires_grad_" else plain
+
+
+def target_of(statement: str) -> str | None:
+    """The name that an assignment gives its value: "opt = SGD(...)" -> "opt"."""
+    node = simple_statement(statement)
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name | ast.Attribute):
+        return source(node.targets[0], statement)
+    return None
+
+
+def leaf_made_last(statement: str) -> str | None:
+    """A tensor that becomes a leaf when it is finished: "w = randn(3, requires_grad=True) / 9" ->
+    "w = (randn(3) / 9).requires_grad_()".
+    """
+    node = simple_statement(statement)
+    if not isinstance(node, ast.Assign):
+        return None
+    for call in ast.walk(node.value):
+        if isinstance(call, ast.Call):
+            call.keywords = [keyword for keyword in call.keywords if keyword.arg != "requires_grad"]
+    value = enclosed(ast.unparse(node.value))
+    return f"{', '.join(map(ast.unparse, node.targets))} = {value}.requires_grad_()"
+
+
+def written_to(statement: str) -> str | None:
+    """The name that a statement changes in place: "att *= 0.5", "att[0] = 1" and "att.mul_(2)" -> "att"."""
+    node = simple_statement(statement)
+    target: ast.expr | None = None
+    if isinstance(node, ast.AugAssign):
+        target = node.target
+    elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+        target = node.targets[0]
+    elif isinstance(node, ast.Expr | ast.Assign | ast.Return) and isinstance(node.value, ast.Call):
+        function = node.value.func
+        if isinstance(function, ast.Attribute) and function.attr.endswith("_") and not function.attr.endswith("__"):
+            target = function.value
+    while isinstance(target, ast.Subscript):
+        target = target.value
+    return source(target, statement) if isinstance(target, ast.Name | ast.Attribute) else None
+
+
+def behind_data(statement: str) -> str:
+    """The statement without its `.data`: "y.data.mul_(2)" -> "y.mul_(2)"."""
+    return re.sub(r"\.data\b", "", statement)

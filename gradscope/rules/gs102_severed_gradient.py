@@ -1,0 +1,134 @@
+"""A parameter that shapes the loss but gets no gradient: something on the way stops it.
+
+What it finds
+    A trainable leaf whose value reaches a loss only through something that stops gradients
+    (`detach()`, `.data`, `.item()`, NumPy, `torch.tensor(x)`, `no_grad`, `argmax`, a comparison, an
+    integer cast), and that no backward of the run gave a gradient. All leaves behind one stop are one
+    finding.
+
+Why it matters
+    Nothing raises. The optimizer steps, the loss may even fall, because the rest of the model learns
+    around a part that never changes.
+
+Example
+    ```python
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    encoder, head = nn.Linear(4, 3), nn.Linear(3, 1)
+    optimizer = torch.optim.SGD([*encoder.parameters(), *head.parameters()], lr=0.1)
+    for _ in range(2):
+        features = encoder(torch.randn(8, 4)).detach()
+        loss = head(features).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    ```
+
+Use instead
+    ```python
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    encoder, head = nn.Linear(4, 3), nn.Linear(3, 1)
+    optimizer = torch.optim.SGD([*encoder.parameters(), *head.parameters()], lr=0.1)
+    for _ in range(2):
+        features = encoder(torch.randn(8, 4))
+        loss = head(features).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    ```
+
+Limits
+    A stop that is meant is not found: a frozen leaf, one that no optimizer owns (a target network),
+    one that gets its gradient by another way or in another backward (a straight-through estimator).
+    The way through Python numbers and NumPy is partly inferred from names in the source; the finding
+    then says "probable".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from gradscope.facts import Cut, CutKind, Recording, SeveredLeaf
+from gradscope.finding import Confidence, Finding, Note, Related, Severity
+from gradscope.rules import rule
+from gradscope.rules._cuts import cut_fix, cut_label, cut_location, cut_related, cut_words
+from gradscope.rules._words import (
+    got_gradient,
+    grouped,
+    is_trained,
+    noun_for,
+    other_places,
+    path_text,
+    unique,
+    verb,
+)
+
+_finding = partial(Finding, "GS102", "severed-gradient")
+_FREEZE = "or, if this stop is meant, freeze {what} with requires_grad_(False) and keep it out of the optimizer"
+
+
+@rule("GS102", "severed-gradient", Severity.ERROR)
+def severed_gradient(recording: Recording) -> Iterator[Finding]:
+    """One finding for each stop behind which a trained leaf never gets a gradient."""
+    for facts in _by_cut(recording).values():
+        lost = [fact for fact in facts if not _has_gradient(recording, fact)]
+        if lost:
+            yield _finding_for(recording, lost, some_remain=len(lost) < len(facts))
+
+
+def _by_cut(recording: Recording) -> dict[object, list[SeveredLeaf]]:
+    groups: dict[object, list[SeveredLeaf]] = {}
+    for fact in recording.severed:
+        leaf = recording.leaf(fact.leaf)
+        if not fact.cuts or leaf is None or not is_trained(recording, leaf):
+            continue
+        cut = fact.cuts[0]
+        if _is_missing_create_graph(recording, cut):
+            continue
+        where = cut_location(cut)
+        groups.setdefault((cut.kind, where.at if where else cut.op), []).append(fact)
+    return groups
+
+
+def _is_missing_create_graph(recording: Recording, cut: Cut) -> bool:
+    where = cut.location
+    known = {fact.location.at for fact in recording.grads_without_graph if fact.location}
+    return cut.kind is CutKind.GRAD_CALL and where is not None and where.at in known
+
+
+def _has_gradient(recording: Recording, fact: SeveredLeaf) -> bool:
+    leaf = recording.leaf(fact.leaf)
+    return leaf is not None and got_gradient(leaf)
+
+
+def _finding_for(recording: Recording, facts: list[SeveredLeaf], *, some_remain: bool) -> Finding:
+    first = facts[0]
+    cut = first.cuts[0]
+    location = cut_location(cut) or first.backward
+    names = unique(fact.leaf for fact in facts)
+    leaves = [recording.leaf(name) for name in names]
+    what = grouped(names, noun_for(leaves))
+    further = other_places([cut_location(other) for fact in facts for other in fact.cuts[1:]], than=location)
+    certain = all(other.certain for fact in facts for other in fact.cuts)
+    return _finding(
+        severity=Severity.WARNING if some_remain else Severity.ERROR,
+        message=f"{what} {verb(names, 'gets', 'get')} no gradient: it stops at {cut_words(cut)}",
+        location=location,
+        confidence=Confidence.CERTAIN if certain else Confidence.PROBABLE,
+        label=cut_label(cut),
+        subjects=names,
+        related=(*cut_related(cut), *(Related(where, "and stops here again") for where in further)),
+        notes=(Note("path of the value", path_text(first.path, location)),) if first.path else (),
+        evidence={
+            "cuts": [other.kind.value for other in first.cuts],
+            "op": cut.op,
+            "elements": sum(leaf.numel for leaf in leaves if leaf),
+        },
+        fix=f"{cut_fix(recording, cut)}; {_FREEZE.format(what=grouped(names, noun_for(leaves)).split(' (')[0])}",
+    )

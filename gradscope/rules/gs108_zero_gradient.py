@@ -1,0 +1,147 @@
+"""A gradient that is exactly zero: something in the forward pass has no slope.
+
+What it finds
+    Parameters whose gradient was exactly 0 in every backward of the run, and the op whose backward
+    got a gradient and passed on only zeros: a ReLU with no positive input, `round` or `sign`, a
+    saturated sigmoid, a softmax over one element, a factor or a mask of zeros.
+
+Why it matters
+    A zero gradient is not a missing one: nothing warns, `.grad` is there, and the parameter stays
+    where it is for ever.
+
+Example
+    ```python
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    layer, head = nn.Linear(4, 3), nn.Linear(3, 1)
+    optimizer = torch.optim.SGD([*layer.parameters(), *head.parameters()], lr=0.1)
+    for _ in range(3):
+        loss = head(torch.round(layer(torch.randn(8, 4)))).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    ```
+
+Use instead
+    ```python
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    layer, head = nn.Linear(4, 3), nn.Linear(3, 1)
+    optimizer = torch.optim.SGD([*layer.parameters(), *head.parameters()], lr=0.1)
+    for _ in range(3):
+        hidden = layer(torch.randn(8, 4))
+        hidden = hidden + (torch.round(hidden) - hidden).detach()
+        loss = head(hidden).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    ```
+
+Limits
+    Silent where the zero comes from a factor that starts at 0 and is trained (LoRA, zero-initialised
+    residual branches) until a step has moved it, from `0.0 * x` written in the source, and for a
+    tensor that nothing trains in a program that differentiates once: there 0 is simply the answer.
+    Single units that are dead among living ones are not found; the table of parameters shows their share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from gradscope.facts import Leaf, Recording, ZeroedAt
+from gradscope.finding import Finding, Location, Note, Related, Severity
+from gradscope.rules import rule
+from gradscope.rules._source import replaced, snippet
+from gradscope.rules._words import grouped, noun_for, other_places, unique, verb
+from gradscope.rules._zeros import zero_fix, zero_reason
+
+_finding = partial(Finding, "GS108", "zero-gradient")
+
+
+@rule("GS108", "zero-gradient", Severity.WARNING)
+def zero_gradient(recording: Recording) -> Iterator[Finding]:
+    """One finding for each set of leaves that the same ops leave without a slope."""
+    groups: dict[frozenset[str], list[ZeroedAt]] = {}
+    for fact in recording.zeroed:
+        if not fact.constant_factor and not _is_starting(recording, fact):
+            names = [name for name in fact.leaves if _stays_zero(recording, name, fact)]
+            if names:
+                groups.setdefault(frozenset(names), []).append(fact)
+    everything = bool(groups) and _all_zero(recording)
+    for names, facts in groups.items():
+        yield _finding_for(recording, facts, names, Severity.ERROR if everything else Severity.WARNING)
+
+
+def _is_starting(recording: Recording, fact: ZeroedAt) -> bool:
+    """A factor that is itself trained, starts at 0, and has not been moved by a step yet."""
+    factor = recording.leaf(fact.factor) if fact.factor_is_leaf and fact.factor else None
+    if factor is None or not factor.zero_at_start:
+        return False
+    moves = factor.requires_grad and factor.gradient is not None and not _is_zero(factor)
+    return moves and (fact.backwards == 1 or recording.steps <= 1)
+
+
+def _is_zero(leaf: Leaf) -> bool:
+    gradient = leaf.gradient
+    return gradient is not None and gradient.backwards > 0 and gradient.zero_backwards == gradient.backwards
+
+
+def _stays_zero(recording: Recording, name: str, fact: ZeroedAt) -> bool:
+    leaf = recording.leaf(name)
+    if leaf is None or not leaf.requires_grad or not _is_zero(leaf):
+        return False
+    trained = leaf.is_parameter or bool(leaf.optimizers)
+    return trained or fact.backwards > 1
+
+
+def _all_zero(recording: Recording) -> bool:
+    learning = [leaf for leaf in recording.leaves if leaf.requires_grad and leaf.gradient is not None]
+    return all(_is_zero(leaf) for leaf in learning)
+
+
+def _finding_for(
+    recording: Recording, facts: list[ZeroedAt], names: frozenset[str], severity: Severity
+) -> Finding:
+    fact = facts[0]
+    subjects = unique(name for name in fact.leaves if name in names)
+    leaves = [recording.leaf(name) for name in subjects]
+    reason = zero_reason(fact)
+    return _finding(
+        severity=severity,
+        message=f"the gradient of {grouped(subjects, noun_for(leaves))} is exactly 0: {reason}",
+        location=fact.location,
+        label=f"{fact.node} got a gradient and passed on only zeros",
+        subjects=subjects,
+        related=tuple(_also(facts, fact.location)),
+        notes=(Note("because", _because(severity, subjects)),),
+        evidence={
+            "node": fact.node,
+            "backwards": fact.backwards,
+            "factor": fact.factor,
+            "elements": sum(leaf.numel for leaf in leaves if leaf),
+        },
+        fix=_fix(recording, fact),
+        count=max(1, fact.backwards),
+    )
+
+
+def _also(facts: list[ZeroedAt], primary: Location | None) -> Iterator[Related]:
+    reasons = {fact.location: zero_reason(fact) for fact in facts if fact.location}
+    for where in other_places(list(reasons), than=primary):
+        yield Related(where, f"the other way to the loss: {reasons[where]}")
+
+
+def _because(severity: Severity, subjects: tuple[str, ...]) -> str:
+    if severity is Severity.ERROR:
+        return "every trainable tensor of the program has a zero gradient: nothing learns"
+    return f"{verb(subjects, 'it has', 'they have')} no other way to the loss with a slope"
+
+
+def _fix(recording: Recording, fact: ZeroedAt) -> str:
+    code, reason = zero_fix(fact, snippet(recording, fact.location))
+    return f"{replaced(recording, fact.location, code)}; {reason}" if code else reason

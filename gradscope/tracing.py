@@ -1,0 +1,127 @@
+"""Program -> Recording: the target is loaded, run under the recorder, and never stopped by our faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+from typing import TypeAlias
+
+from gradscope.errors import Fault
+from gradscope.facts import ProgramEnd, Recording
+from gradscope.loader.candidates import the_one
+from gradscope.loader.ending import run_to_end
+from gradscope.loader.model import Model
+from gradscope.loader.options import Options
+from gradscope.loader.placement import Placement, choose_placement
+from gradscope.loader.script import Script
+from gradscope.loader.target import Target
+from gradscope.recorder import Progress, Recorder
+
+Run: TypeAlias = Callable[[Callable[[str], None]], None]
+Watch: TypeAlias = Callable[[Progress], None]
+
+
+def trace_target(target: Target, options: Options, watch: Watch | None = None) -> Recording:
+    """Runs the target once under the recorder and returns what was measured.
+
+    `watch` is told how far the program is. Raises UsageError for what cannot be run at all, and Fault
+    where the recorder itself failed; the program has run to its end then.
+    """
+    placement = choose_placement(options)
+    if not target.is_program:
+        return record(Model(target, options, placement).run, None, watch)
+    script = Script(target)
+    recording = _record_script(script, options, placement, watch)
+    if _ran_nothing(recording) and script.main is not None:
+        return _trace_the_one(script.main, recording, target, options, placement, watch)
+    if options.inputs or options.inputs_file or options.loss:
+        unused = f"--input, --inputs and --loss were not used: {target.text} runs its own backward"
+        return _noted(recording, unused)
+    return recording
+
+
+def _noted(recording: Recording, note: str) -> Recording:
+    return replace(recording, notes=(*recording.notes, note))
+
+
+def _record_script(script: Script, options: Options, placement: Placement, watch: Watch | None) -> Recording:
+    def run(_note: Callable[[str], None]) -> None:
+        with placement.around_script():
+            script.run()
+
+    return record(run, options.steps, watch)
+
+
+def _ran_nothing(recording: Recording) -> bool:
+    program = recording.program
+    failed = program.error is not None or program.exit_status != 0 or program.interrupted
+    tried = recording.backward_passes or recording.steps or recording.missing_graphs
+    return not failed and not tried
+
+
+def _trace_the_one(
+    main: ModuleType,
+    first: Recording,
+    target: Target,
+    options: Options,
+    placement: Placement,
+    watch: Watch | None,
+) -> Recording:
+    """Traces the one module that a file defined; `first`, without any backward, where it defined none."""
+    chosen = the_one(main, target.where)
+    if chosen is None:
+        advice = (
+            f"a function of it that returns a loss is traced with: gradscope trace {target.where}:FUNCTION"
+        )
+        return _noted(first, f"{target.text} calls no backward and holds no nn.Module; {advice}")
+    name, found = chosen
+    model = Model(target, options, placement)
+    recording = record(lambda note: model.run_found(found, f"{target.where}:{name}", main, note), None, watch)
+    taken = f"{target.text} calls no backward itself; its module {name} was traced instead"
+    notes = dict.fromkeys((taken, *first.notes, *recording.notes))
+    not_seen = dict.fromkeys((*first.not_seen, *recording.not_seen))
+    return replace(recording, notes=tuple(notes), not_seen=tuple(not_seen))
+
+
+def record(run: Run, max_steps: int | None, watch: Watch | None) -> Recording:
+    """Runs a program under a recorder. A fault of the recorder is raised only when the program has ended."""
+    recorder, fault = _installed(max_steps, watch)
+    if recorder is None:
+        end = run_to_end(lambda: run(_unheard))
+        raise _fault("the recorder could not be installed", end) from fault
+    try:
+        end = run_to_end(lambda: run(recorder.note))
+    finally:
+        fault = _leave(recorder)
+    if fault is not None:
+        raise _fault("the recorder could not be taken out", end) from fault
+    try:
+        return recorder.recording(end)
+    except Exception as error:
+        raise _fault("what was recorded could not be read", end) from error
+
+
+def _installed(max_steps: int | None, watch: Watch | None) -> tuple[Recorder | None, Exception | None]:
+    try:
+        recorder = Recorder(max_steps=max_steps, progress=watch)
+        recorder.__enter__()
+    except Exception as error:  # noqa: BLE001  the program must run all the same
+        return None, error
+    return recorder, None
+
+
+def _leave(recorder: Recorder) -> Exception | None:
+    try:
+        recorder.__exit__(None, None, None)
+    except Exception as error:  # noqa: BLE001  raised again by the caller, once the program's end is known
+        return error
+    return None
+
+
+def _unheard(_note: str) -> None:
+    """Notes of a run that is not recorded."""
+
+
+def _fault(what: str, end: ProgramEnd) -> Fault:
+    return Fault(f"a fault in gradscope: {what}. The program ran to its end, with status {end.exit_status}")
