@@ -133,9 +133,10 @@ def _show(error: GradscopeError) -> int:
 
 
 def _show_fault(fault: Fault, cause: BaseException) -> int:
-    lines = "".join(traceback.format_exception(cause))
-    _write(f"{lines}{render(fault, width=_width())}")
-    _write("  send  the lines above and the output of `gradscope doctor` to gradscope's issue tracker\n")
+    _write(fault.program_error)
+    _write("".join(traceback.format_exception(cause)))
+    _write(render(fault, width=_width()))
+    _write("  send  the lines above and the output of gradscope doctor to the issue tracker\n")
     return ExitStatus.FAULT
 
 

@@ -52,7 +52,14 @@ class OutputError(UsageError):
 
 
 class Fault(GradscopeError):
-    """A fault in gradscope itself; `__cause__` is what went wrong."""
+    """A fault in gradscope itself; `__cause__` is what went wrong.
+
+    `program_error` is the traceback of the program's own exception, where that ended it.
+    """
+
+    def __init__(self, what: str, *, program_error: str = "") -> None:
+        super().__init__(what, try_next="gradscope doctor  checks the recorder on this machine")
+        self.program_error = program_error
 
 
 def closest(name: str, choices: Iterable[str], *, count: int = 3) -> list[str]:

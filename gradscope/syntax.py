@@ -271,17 +271,35 @@ def attribute_assignments(source: str, attribute: str, first: int = 1, last: int
     )
 
 
-def numpy_writes(source: str, first: int, last: int) -> list[int]:
-    """Lines that write elements of something in place (`a[...] = `, `a[...] += `, `a += `), in order."""
+def element_writes(source: str, first: int, last: int) -> list[int]:
+    """Lines that write elements of something in place between two lines (inclusive), in order.
+
+    `a[...] = x`, `a[...] += x`, `a += x`; calls in the range are followed one level into functions of the
+    same file.
+    """
     tree = parse(source)
     if tree is None:
         return []
+    inside = [s for s in _statements(tree) if first <= s.lineno <= last]
+    direct = sorted(s.lineno for s in inside if _writes_elements(s))
+    if direct:
+        return direct
+    called = {
+        name.rpartition(".")[2]
+        for statement in inside
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Call) and (name := dotted(node.func))
+    }
     return sorted(
         statement.lineno
-        for statement in _statements(tree)
-        if first <= statement.lineno <= last
-        and (
-            isinstance(statement, ast.AugAssign)
-            or (isinstance(statement, ast.Assign) and any(isinstance(t, ast.Subscript) for t in statement.targets))
-        )
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and function.name in called
+        for statement in _own_statements(function)
+        if _writes_elements(statement)
     )
+
+
+def _writes_elements(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.AugAssign):
+        return True
+    return isinstance(statement, ast.Assign) and any(isinstance(t, ast.Subscript) for t in statement.targets)

@@ -88,10 +88,10 @@ def record(run: Run, max_steps: int | None, watch: Watch | None) -> Recording:
     """Runs a program under a recorder. A fault of the recorder is raised only when the program has ended."""
     recorder, fault = _installed(max_steps, watch)
     if recorder is None:
-        end = run_to_end(lambda: run(_unheard))
+        end = run_to_end(lambda: run(_unheard), _unheard)
         raise _fault("the recorder could not be installed", end) from fault
     try:
-        end = run_to_end(lambda: run(recorder.note))
+        end = run_to_end(lambda: run(recorder.note), recorder.ended_by, max_steps)
     finally:
         fault = _leave(recorder)
     if fault is not None:
@@ -119,9 +119,11 @@ def _leave(recorder: Recorder) -> Exception | None:
     return None
 
 
-def _unheard(_note: str) -> None:
-    """Notes of a run that is not recorded."""
+def _unheard(_news: object) -> None:
+    """What a run that is not recorded would have told the recorder."""
 
 
 def _fault(what: str, end: ProgramEnd) -> Fault:
-    return Fault(f"a fault in gradscope: {what}. The program ran to its end, with status {end.exit_status}")
+    ran = f"the program ran on and ended with status {end.exit_status}"
+    error = end.error.rendered if end.error is not None else ""
+    return Fault(f"a fault in gradscope, not in your program: {what}; {ran}", program_error=error)

@@ -104,10 +104,11 @@ def _finish(report: Report, fail_on: str, shown: bool, output: str | None) -> in
     error = report.recording.program.error
     if not shown and error is not None:
         click.echo(error.rendered, err=True, nl=False)
-    if not shown and nothing_checked(report):
-        click.echo("gradscope: no backward was run, so nothing was checked", err=True)
+    summary = "no backward was run, so nothing was checked" if nothing_checked(report) else _summary(report)
     if output is not None:
-        click.echo(f"gradscope: {_summary(report)}; the report is in {output}", err=True)
+        click.echo(f"gradscope: {summary}; the report is in {output}", err=True)
+    elif not shown:
+        click.echo(f"gradscope: {summary}", err=True)
     return of_report(report, threshold(fail_on))
 
 

@@ -136,17 +136,12 @@ class Flow:
                 known = found.get(value.leaf)
                 if known is None or known[0] > cuts:
                     found[value.leaf] = (cuts, chain)
-            weight = 1 if value.cut is not None else 0
             for parent in value.parents:
-                if weight:
+                if _is_cut(value, parent):
                     queue.append((parent, cuts + 1, chain))
                 else:
                     queue.appendleft((parent, cuts, chain))
-        result = {}
-        for leaf, (_, last) in found.items():
-            path = tuple(_unlink(last))
-            result[leaf] = (tuple(v for v in path if v.cut is not None), path)
-        return result
+        return {leaf: _cuts_and_path(last) for leaf, (_, last) in found.items()}
 
     @staticmethod
     def first_cuts(root: Value, limit: int = 100_000) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
@@ -160,14 +155,12 @@ class Flow:
             if value.cut is not None and partial is None:
                 partial = chain
             if value.leaf is not None and value.requires_grad and value.cut is None:
-                path = tuple(_unlink(chain))
-                return tuple(v for v in path if v.cut is not None), path
+                return _cuts_and_path(chain)
             for parent in value.parents:
                 if id(parent) not in seen:
                     seen.add(id(parent))
                     queue.append((parent, chain))
-        path = tuple(_unlink(partial))
-        return tuple(v for v in path if v.cut is not None), path
+        return _cuts_and_path(partial)
 
     @staticmethod
     def dead_terms(roots: Collection[Value]) -> list[tuple[Value, Value]]:
@@ -192,6 +185,17 @@ class Flow:
                     if call is not None:
                         found.setdefault(id(call), (call, value))
         return list(found.values())
+
+
+def _is_cut(value: Value, parent: Value) -> bool:
+    """Whether the gradient stops between `parent` and `value`: it does so once, where it was still alive."""
+    return value.cut is not None and (parent.requires_grad or not any(p.requires_grad for p in value.parents))
+
+
+def _cuts_and_path(chain: _Chain) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
+    """A chain as a path from the leaf to the loss, and the cuts on it."""
+    path = tuple(_unlink(chain))
+    return tuple(v for v, made_of in zip(path[1:], path, strict=False) if _is_cut(v, made_of)), path
 
 
 def _unlink(chain: _Chain) -> Iterable[Value]:

@@ -15,12 +15,15 @@ from gradscope.recorder import StepLimit
 from gradscope.recorder.places import is_inner, traceback_locations
 
 
-def run_to_end(run: Callable[[], None]) -> ProgramEnd:
+def run_to_end(
+    run: Callable[[], None], ended_by: Callable[[BaseException], None], max_steps: int | None = None
+) -> ProgramEnd:
     """Runs the program, waits for its threads as Python does at exit, and says how it ended.
 
-    Nothing that the program raises comes out; GradscopeError passes through.
+    Nothing that the program raises comes out; GradscopeError passes through. `ended_by` is told of an
+    exception while its traceback is still whole. `max_steps` is the limit that a StepLimit came from.
     """
-    end = _end_of(run)
+    end = _end_of(run, ended_by, max_steps)
     try:
         _wait_for_threads()
     except KeyboardInterrupt:
@@ -28,19 +31,22 @@ def run_to_end(run: Callable[[], None]) -> ProgramEnd:
     return end
 
 
-def _end_of(run: Callable[[], None]) -> ProgramEnd:
+def _end_of(
+    run: Callable[[], None], ended_by: Callable[[BaseException], None], max_steps: int | None
+) -> ProgramEnd:
     try:
         run()
     except GradscopeError:
         raise
-    except StepLimit as limit:
-        return ProgramEnd(stopped_after_steps=limit.steps)
+    except StepLimit:
+        return ProgramEnd(stopped_after_steps=max_steps)
     except KeyboardInterrupt:
         return ProgramEnd(exit_status=130, interrupted=True)
     except SystemExit as leaving:
         return ProgramEnd(exit_status=_exit_status(leaving))
     except BaseException as error:  # noqa: BLE001  whatever it is, it ended the program
-        return _failed(error)
+        ended_by(error)
+        return ProgramEnd(error=program_error(error), exit_status=_call_own_hook(error))
     return ProgramEnd()
 
 
@@ -56,12 +62,16 @@ def _exit_status(leaving: SystemExit) -> int:
     return 1
 
 
-def _failed(error: BaseException) -> ProgramEnd:
+def program_error(error: BaseException) -> ProgramError:
+    """The exception as a fact; `error` itself is left as it is."""
     frames = tuple(traceback_locations(error.__traceback__))
-    trim(error)
-    rendered = "".join(traceback.format_exception(error))
-    fact = ProgramError(type(error).__qualname__, str(error), frames, rendered)
-    return ProgramEnd(exit_status=_call_own_hook(error), error=fact)
+    whole = trim(error)
+    try:
+        rendered = "".join(traceback.format_exception(error))
+    finally:
+        for exception, entries in whole:
+            exception.__traceback__ = entries
+    return ProgramError(type(error).__qualname__, str(error), frames, rendered)
 
 
 def _call_own_hook(error: BaseException) -> int:
@@ -73,18 +83,24 @@ def _call_own_hook(error: BaseException) -> int:
         return 1
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
+    trim(error)
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except SystemExit as leaving:
         return _exit_status(leaving)
     except Exception as second:  # noqa: BLE001  a broken hook must not hide the first error
         print("Error in sys.excepthook:", file=sys.stderr)
-        sys.__excepthook__(type(second), trim(second), second.__traceback__)
+        trim(second)
+        sys.__excepthook__(type(second), second, second.__traceback__)
     return 1
 
 
-def trim(error: BaseException) -> BaseException:
-    """Leaves in the tracebacks of `error`, its causes and its members only frames of the program."""
+def trim(error: BaseException) -> list[tuple[BaseException, TracebackType | None]]:
+    """Leaves in the tracebacks of `error`, its causes and its members only frames of the program.
+
+    Returns what the tracebacks were.
+    """
+    whole = []
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:
@@ -92,11 +108,12 @@ def trim(error: BaseException) -> BaseException:
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))
+        whole.append((current, current.__traceback__))
         current.__traceback__ = _own_frames(current.__traceback__)
         waiting += [current.__cause__, current.__context__]
         if isinstance(current, BaseExceptionGroup):
             waiting += current.exceptions
-    return error
+    return whole
 
 
 def _own_frames(entry: TracebackType | None) -> TracebackType | None:

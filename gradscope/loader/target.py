@@ -140,9 +140,9 @@ def _no_such_file(path: str, rest: str) -> TargetError:
         while parent and not os.path.isdir(parent):
             parent = os.path.dirname(parent)
         return TargetError(f"no such file: {path}", where=(f"there is no folder {folder}",))
-    scripts = [entry for entry in beside if entry.endswith(".py")]
-    near = closest(name, scripts) or closest(f"{name}.py", scripts)
-    advice = [f"gradscope trace {os.path.join(folder, entry)}{rest}" for entry in near]
+    stems = [entry.removesuffix(".py") for entry in beside if entry.endswith(".py")]
+    near = closest(name.removesuffix(".py"), stems)
+    advice = [f"gradscope trace {os.path.join(folder, stem)}.py{rest}" for stem in near]
     if not rest and _DOTTED.match(name) and "." in name and not folder and _below_cwd(name):
         advice.insert(0, f"gradscope trace -m {name}")
     return TargetError(f"no such file: {path}", try_next=advice)

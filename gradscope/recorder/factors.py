@@ -90,3 +90,9 @@ def _comes_from_leaf(node: Any) -> bool:
             return False
         node = node.next_functions[0][0]
     return False
+
+
+def edge_of(label: str, saved_name: str) -> int:
+    """The edge of the input that a node saved under a name; 0 where that is not known."""
+    names = _PRODUCTS.get(label, ("self", "other"))
+    return names.index(saved_name) if saved_name in names else 0

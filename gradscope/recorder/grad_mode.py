@@ -48,11 +48,15 @@ class GradMode:
         output = func(*args, **kwargs)
         now = self._now
         try:
+            caller = sys._getframe(2)
             if torch.is_grad_enabled():
                 now.block = None
-            elif was_enabled:
-                switch, kind = _switch_loc(sys._getframe(2))
-                now.block = Block(kind, switch)
+            elif caller.f_code.co_name == "__exit__":
+                if now.block is not None and now.block.inside_function:
+                    now.block = None
+            elif was_enabled or now.block is None:
+                switch, kind = _switch_loc(caller)
+                now.block = Block(kind, switch, inside_function=not was_enabled)
         except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
             now.fault("grad mode", error)
         return output

@@ -28,7 +28,7 @@ _RECHECKED_EACH_OP = 4
 _MOST_BYTES = 1 << 24
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Watched:
     """A tensor that an op has used, with the checksum of its bytes at that time."""
 

@@ -14,14 +14,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 
 from gradscope.facts import CutKind
 from gradscope.folds.flow import Severing, Value
 from gradscope.recorder import places
 from gradscope.recorder.now import Now
-from gradscope.recorder.ops import Kind, kind_of, op_name
-from gradscope.recorder.places import Loc, intern_loc, is_inner, user_frame
+from gradscope.recorder.ops import Kind, _kinds, kind_of, op_name
+from gradscope.recorder.places import NOWHERE, Loc, _interned, intern_loc, is_inner, user_frame
+from gradscope.recorder.python_values import PythonValues
 from gradscope.recorder.values import TensorValues, is_leaf, requires_grad, version
 
 _PASS, _PURE, _WRITES = Kind.PASS, Kind.PURE, Kind.WRITES
@@ -52,30 +54,80 @@ class ValueMode(TorchFunctionMode):
     """Sees every torch function that the program calls in the thread that entered it."""
 
     def __init__(
-        self, now: Now, values: TensorValues, observer: OpObserver, specials: dict[Kind, Special]
+        self,
+        now: Now,
+        values: TensorValues,
+        python: PythonValues,
+        observer: OpObserver,
+        specials: dict[Kind, Special],
     ) -> None:
         super().__init__()
         self.now = now
         self.values = values
+        self.python = python
         self.observer = observer
         self.specials = specials
         self.watching_results = False
-        self.numbers: Callable[[Sequence[Any], dict[str, Any], Loc], list[Value]] | None = None
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        kind = kind_of(func)
+        kind = _kinds.get(func) or kind_of(func)
         now = self.now
         if kind is _PASS or now.optimizer_depth:
             return func(*args, **kwargs) if kwargs else func(*args)
         now.ops += 1
         loc = self.loc(sys._getframe(1))
+        if kind is _PURE and not kwargs and not self.watching_results and not self.python.active:
+            return self._run_pure(func, args, loc)
         if kind is not _PURE and kind is not _WRITES:
             special = self.specials.get(kind)
             if special is not None:
                 return special(func, args, kwargs or {}, loc)
         return self.run(func, args, kwargs or {}, loc, kind is not _PURE)
+
+    def _run_pure(self, func: Any, args: Sequence[Any], loc: Loc) -> Any:
+        """The common case of `run`, straightened: positional arguments, no writes, nobody watching."""
+        now = self.now
+        parents = []
+        inputs = []
+        try:
+            for arg in args:
+                if type(arg) is Tensor or type(arg) is Parameter:
+                    inputs.append(arg)
+                elif isinstance(arg, (Tensor, tuple, list)):
+                    inputs.extend(_tensors((arg,), {}))
+            get = self.values.get
+            for tensor in inputs:
+                value = get(tensor)
+                if value is not None:
+                    parents.append(value)
+        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
+            now.fault("inputs of an op", error)
+            return func(*args)
+        now.op_loc = loc
+        now.thread = _get_ident()
+        try:
+            output = func(*args)
+        except (RuntimeError, ValueError) as error:
+            self._guarded(self.observer.refused, op_name(func), args, loc, error)
+            raise
+        finally:
+            now.op_loc = None
+        if parents:
+            try:
+                if type(output) is Tensor and output.requires_grad and output.grad_fn is not None:
+                    value = Value(func.__name__, tuple(parents), loc, True, now.epoch)
+                    self.values.set(output, value)
+                    for parent in parents:
+                        if parent.leaf is not None:
+                            self.observer.assigned(output, inputs, func.__name__, loc, value)
+                            break
+                else:
+                    self.derive(op_name(func), inputs, parents, output, loc)
+            except Exception as error:  # noqa: BLE001
+                now.fault(f"result of {op_name(func)}", error)
+        return output
 
     def loc(self, frame: Any) -> Loc:
         """The Loc of the program's frame at or above `frame`, with the caller it was reached from."""
@@ -86,11 +138,13 @@ class ValueMode(TorchFunctionMode):
             if not (is_inner(frame.f_code) if known is None else known):
                 break
             frame = frame.f_back
-        if now.module is not None or frame is None:
-            return intern_loc(frame, now.module, now.root_call)
+        if frame is None:
+            return NOWHERE
+        module, caller = now.module, now.root_call
         codes = now.step_codes
-        if not codes or frame.f_code in codes:
-            return intern_loc(frame)
+        if module is not None or not codes or frame.f_code in codes:
+            loc = _interned.get((frame.f_code, frame.f_lasti, module, caller))
+            return loc or intern_loc(frame, module, caller)
         outer = frame.f_back
         for _ in range(8):
             outer = user_frame(outer)
@@ -108,8 +162,8 @@ class ValueMode(TorchFunctionMode):
             inputs = _tensors(args, kwargs)
             get = self.values.get
             parents = [v for v in map(get, inputs) if v is not None]
-            if self.numbers is not None:
-                parents += self.numbers(args, kwargs, loc)
+            if self.python.active:
+                parents += self.python.among_arguments(args, kwargs, loc)
             if writes or (kwargs and "out" in kwargs):
                 versions = [version(t) for t in inputs]
                 sequence_nr = _current_sequence_nr()

@@ -68,20 +68,23 @@ class Modules:
         self._stack.append((now.module, now.root_call, self._root))
         now.optimizer_depth = 0
         try:
-            self._calls[id(module)] += 1
-            self._training[id(module)] = module.training
-            if self._root is None:
-                if next(module.parameters(), None) is None:
-                    return
-                self._root = self._root_of(module)
-                now.root_call = intern_loc(user_frame(sys._getframe(1)))
-                self._root.with_gradient |= torch.is_grad_enabled()
-            path = self._root.paths.get(id(module))
-            if path is None:
-                path = self._stranger(module)
-            now.module = path
+            with torch._C.DisableTorchFunction():
+                self._begin(module)
         except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
             now.fault("module", error)
+
+    def _begin(self, module: nn.Module) -> None:
+        now = self._now
+        self._calls[id(module)] += 1
+        self._training[id(module)] = module.training
+        if self._root is None:
+            if next(module.parameters(), None) is None:
+                return
+            self._root = self._root_of(module)
+            now.root_call = intern_loc(user_frame(sys._getframe(2)))
+            self._root.with_gradient |= torch.is_grad_enabled()
+        path = self._root.paths.get(id(module))
+        now.module = self._stranger(module) if path is None else path
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if torch.compiler.is_compiling() or threading.get_ident() != self._thread:
@@ -185,7 +188,7 @@ class Modules:
         for root in self.roots:
             module = root.module()
             if module is not None:
-                root.name = name_of(module) or root.name
+                root.name = (name_of(module) or root.name).removeprefix("self.")
             taken[root.name] += 1
             if taken[root.name] > 1:
                 root.name = f"{root.name}#{taken[root.name]}"

@@ -40,11 +40,11 @@ class NodeWatch:
     def before(
         self,
         nodes: Sequence[Any],
-        roots: Sequence[Tensor],
+        roots: Sequence[Any],
         backward: Loc | None,
         *,
         step: int,
-        inputs: Sequence[Tensor] | None = None,
+        inputs: Sequence[Any] | None = None,
         exact: bool = True,
     ) -> None:
         """Attaches hooks to all `nodes` reachable from `roots`, just before the engine runs.
@@ -91,15 +91,16 @@ class NodeWatch:
             self.faults.update(f"{type(error).__name__}: {error}" for error in watched.failures)
 
 
-def _why_not(roots: Sequence[Tensor]) -> str:
-    """Why this pass cannot be watched; empty where it can."""
-    if any(type(root) not in (Tensor, torch.nn.Parameter) for root in roots):
+def _why_not(roots: Sequence[Any]) -> str:
+    """Why this pass cannot be watched; empty where it can. A root may be a `GradientEdge`."""
+    tensors = [root for root in roots if isinstance(root, Tensor)]
+    if any(type(root) not in (Tensor, torch.nn.Parameter) for root in tensors):
         return "a tensor subclass"
     if torch._C._functorch.maybe_current_level() is not None:
         return "inside torch.func"
-    if any(root.is_meta for root in roots):
+    if any(root.is_meta for root in tensors):
         return "meta tensors"
-    if any(root.is_cuda for root in roots) and torch.cuda.is_current_stream_capturing():
+    if any(root.is_cuda for root in tensors) and torch.cuda.is_current_stream_capturing():
         return "a CUDA graph being captured"
     compiled = sys.modules.get("torch._dynamo.compiled_autograd")
     if getattr(compiled, "compiled_autograd_enabled", False):

@@ -17,10 +17,14 @@ from gradscope.recorder.places import Loc
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A stretch of the program that runs without grad mode, and the line that began it."""
+    """A stretch of the program that runs without grad mode, and the line that began it.
+
+    `inside_function` says that grad mode was off already, as it is in a custom Function's forward.
+    """
 
     kind: CutKind
     loc: Loc
+    inside_function: bool = False
 
 
 class Now:

@@ -80,7 +80,8 @@ class Optimizers:
 
     def _guarded(self, note: Callable[..., None], *args: Any) -> None:
         try:
-            note(*args)
+            with torch._C.DisableTorchFunction():
+                note(*args)
         except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
             self._now.fault(note.__name__, error)
 
@@ -127,9 +128,13 @@ class Optimizers:
             closure = kwargs.get("closure") or next((a for a in args[1:] if callable(a)), None)
             if closure is None:
                 self._now.optimizer_depth = 1
-            self._versions[id(optimizer)] = [
-                (p, version(p)) for group in optimizer.param_groups for p in group["params"] if isinstance(p, Tensor)
-            ]
+            with torch._C.DisableTorchFunction():
+                self._versions[id(optimizer)] = [
+                    (p, version(p))
+                    for group in optimizer.param_groups
+                    for p in group["params"]
+                    if isinstance(p, Tensor)
+                ]
         except Exception as error:  # noqa: BLE001
             self._now.fault("before a step", error)
 

@@ -64,10 +64,17 @@ class PythonValues:
             del self._arrays[key]
         self.active = bool(self._numbers or self._arrays or self._exits)
 
-    def among(self, arguments: Iterable[Any]) -> list[Value]:
+    def among_arguments(self, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> list[Value]:
         """Values that an ordinary op takes in as plain numbers (`x * scale`)."""
-        numbers = self._numbers
-        return [numbers[a] for a in arguments if type(a) is float and a in numbers]
+        floats = [a for a in (*args, *kwargs.values()) if type(a) is float]
+        if not floats:
+            return []
+        found = [self._numbers[f] for f in floats if f in self._numbers]
+        if found:
+            return found
+        literals = literal_numbers(loc)
+        strange = [f for f in floats if f not in literals]
+        return self.entering(strange[0], loc) if strange else []
 
     def entering(self, content: Any, loc: Loc) -> list[Value]:
         """Values that come back in `content` (a number, a list, an array) at `loc`, surest first."""
@@ -133,7 +140,3 @@ def literal_numbers(loc: Loc) -> frozenset[Any]:
     """Numbers written in the code itself: they come from nowhere."""
     return frozenset() if loc.code is None else frozenset(c for c in loc.code.co_consts if isinstance(c, float))
 
-
-def floats_in(args: Sequence[Any], kwargs: dict[str, Any]) -> list[float]:
-    """Plain float arguments of a call."""
-    return [a for a in (*args, *kwargs.values()) if type(a) is float]

@@ -102,8 +102,7 @@ class Recorder:
         self._mode.watching_results = True
 
     def _new_mode(self) -> ValueMode:
-        mode = ValueMode(self.now, self.values, self._observer, self._specials.table())
-        mode.numbers = self._numbers
+        mode = ValueMode(self.now, self.values, self._python, self._observer, self._specials.table())
         if not hasattr(self._specials, "mode"):
             self._specials.mode = mode
         return mode
@@ -190,9 +189,6 @@ class Recorder:
 
     def _watch_results(self, on: bool) -> None:
         self._mode.watching_results = on
-
-    def _numbers(self, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> list[Value]:
-        return self._specials.scalars_among(args, kwargs, loc) if self._python.active else []
 
     def _tick(self) -> None:
         self.now.epoch += 1
@@ -305,17 +301,18 @@ def _expression_of(loc: Loc) -> tuple[str | None, str | None]:
 
 
 def _writing_line(after: Loc, before: Loc) -> Location | None:
-    """The statement that writes elements in place between two lines of the program, if one can be named."""
+    """The statement that writes elements in place between two ops of the program, if one can be named."""
     first, last = after.location(), before.location()
     if first is None or last is None:
         return None
-    source = source_text(last.path)
-    if first.path == last.path and first.line <= last.line:
-        lines = syntax.numpy_writes(source, first.line, last.line)
-    else:
-        lines = []
-    lines = lines or syntax.numpy_writes(source, 1, 1 << 30)
-    return Location(last.path, lines[0]) if lines else None
+    for path, begin, end in (
+        (last.path, first.line if first.path == last.path else 1, last.line),
+        (first.path, first.line, 1 << 30),
+    ):
+        lines = syntax.element_writes(source_text(path), begin, end) if begin <= end else []
+        if lines:
+            return Location(path, lines[0])
+    return None
 
 
 def functools_wraps(original: Any, replacement: Any) -> Any:

@@ -20,7 +20,7 @@ from gradscope.recorder.mode import Special, ValueMode
 from gradscope.recorder.now import Now
 from gradscope.recorder.ops import Kind, op_name
 from gradscope.recorder.places import Loc, is_inner
-from gradscope.recorder.python_values import PythonValues, floats_in, literal_numbers
+from gradscope.recorder.python_values import PythonValues, literal_numbers
 from gradscope.recorder.reads import GradReads
 from gradscope.recorder.values import TensorValues, is_leaf, requires_grad, tensors_in
 
@@ -223,18 +223,6 @@ class Specials:
         output = func(*args, **kwargs)
         self._note("storage", self.aliases.exposed, args[0], loc)
         return output
-
-    def scalars_among(self, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> list[Value]:
-        """Values that came into an ordinary op as plain floats."""
-        floats = floats_in(args, kwargs)
-        if not floats:
-            return []
-        found = self.python.among(floats)
-        if found:
-            return found
-        literals = literal_numbers(loc)
-        strange = [f for f in floats if f not in literals]
-        return self.python.entering(strange[0], loc) if strange else []
 
 
 _LEFT = (CutKind.PYTHON_NUMBER, CutKind.NUMPY)

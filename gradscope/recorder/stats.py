@@ -20,17 +20,23 @@ _SMALL_FLOATS = frozenset(
 )
 
 
-def doubtful(tensor: Tensor) -> bool:
-    """True where a tensor's sum is not finite or is exactly 0: look at it with `content`.
+def total(tensor: Tensor) -> float:
+    """The sum of all elements (a complex number for complex ones).
 
     One-dimensional tensors of a few elements are summed in Python, which is several times faster.
     """
     dims = tensor.dim()
-    if dims == 1 and tensor.numel() <= 32 and tensor.layout is torch.strided:
-        total = sum(tensor.tolist())
-    else:
-        total = tensor.sum().item() if dims else tensor.item()
-    return not total or bool(total - total)
+    if tensor.layout is not torch.strided or tensor.dtype in _SMALL_FLOATS:
+        return elements(tensor).sum().item()
+    if dims == 1 and tensor.numel() <= 32:
+        return sum(tensor.tolist())
+    return tensor.sum().item() if dims else tensor.item()
+
+
+def doubtful(tensor: Tensor) -> bool:
+    """True where a tensor's sum is not finite or is exactly 0: look at it with `content`."""
+    value = total(tensor)
+    return not value or bool(value - value)
 
 
 def elements(tensor: Tensor) -> Tensor:

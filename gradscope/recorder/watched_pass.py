@@ -52,8 +52,8 @@ class WatchedPass:
     def __init__(
         self,
         nodes: Sequence[Any],
-        roots: Iterable[Tensor],
-        inputs: Sequence[Tensor] | None,
+        roots: Iterable[Any],
+        inputs: Sequence[Any] | None,
         occasion: Occasion,
         births: BirthFold,
         zeroing: ZeroFold,
@@ -64,7 +64,7 @@ class WatchedPass:
         self.zeroing = zeroing
         self.failures: list[Exception] = []
         self.unwatched = 0
-        self._roots = [node for root in roots if (node := getattr(root, "grad_fn", None)) is not None]
+        self._roots = [node for root in roots if (node := _node_of(root)) is not None]
         self._inputs = inputs
         self._ran = bytearray(len(nodes))
         self._visits: list[Visit] = []
@@ -112,6 +112,13 @@ class WatchedPass:
     def failed(self, error: Exception) -> None:
         """Notes that a hook failed; the backward goes on."""
         self.failures.append(error)
+
+    def retry(self, index: int, grad_inputs: Gradients, grad_outputs: Gradients) -> None:
+        """Looks at a node whose gradients could not be summed (a layout without a sum, an 8-bit float)."""
+        try:
+            self.look(index, grad_inputs, grad_outputs)
+        except Exception as error:  # noqa: BLE001  must not reach the program's backward
+            self.failed(error)
 
     def look(self, index: int, grad_inputs: Gradients, grad_outputs: Gradients) -> None:
         """Notes a node whose gradients need more than their sums to be told."""
@@ -248,11 +255,16 @@ class WatchedPass:
             if index is not None:
                 asked[index] = id(tensor)
                 continue
-            node = getattr(tensor, "grad_fn", None)
+            node = _node_of(tensor)
             index = self._indices().get(node) if node is not None else None
             if index is not None:
                 asked[index] = f"result {position} of autograd.grad"
         return asked
+
+
+def _node_of(tensor: Any) -> Any:
+    """The node that made a tensor; a `GradientEdge` names its node itself."""
+    return getattr(tensor, "node", None) or getattr(tensor, "grad_fn", None)
 
 
 _NONFINITE = (Content.NAN, Content.INF)
@@ -288,7 +300,7 @@ def _hook_makers(watched: WatchedPass, ran: bytearray) -> tuple[Callable[[int], 
     This is the hot path: one `doubtful` for each gradient, written out. Gradients of a subclass (DTensor,
     FakeTensor) are left alone: reading them may communicate, or fail.
     """
-    look, look_at_leaf, failed = watched.look, watched.look_at_leaf, watched.failed
+    look, look_at_leaf, retry, failed = watched.look, watched.look_at_leaf, watched.retry, watched.failed
     grad_mode, set_grad_mode = torch.is_grad_enabled, torch._C._set_grad_enabled
 
     def hook_for(index: int) -> Hook:
@@ -310,8 +322,8 @@ def _hook_makers(watched: WatchedPass, ran: bytearray) -> tuple[Callable[[int], 
                             break
                     elif g is not None:
                         watched.unwatched += 1
-            except Exception as error:  # noqa: BLE001  must not reach the program's backward
-                failed(error)
+            except Exception:  # noqa: BLE001  must not reach the program's backward
+                retry(index, grad_inputs, grad_outputs)
             finally:
                 if recording:
                     set_grad_mode(True)

@@ -87,10 +87,13 @@ def cut_fix(recording: Recording, cut: Cut) -> str:
     if cut.kind is CutKind.GRAD_CALL:
         return grad_fix(recording, cut.location)
     return {
-        CutKind.NEW_PARAMETER: "use the tensor itself; make a Parameter once, in __init__, not from a computed value",
+        CutKind.NEW_PARAMETER: "use the tensor itself; a Parameter is made once, in __init__, from plain values",
         CutKind.CHECKPOINT: "checkpoint(..., use_reentrant=False)",
         CutKind.INTEGER: _soft(cut.op),
-    }.get(cut.kind, f"replace {cut.op} by an op that has a derivative, or give it one in a torch.autograd.Function")
+    }.get(
+        cut.kind,
+        f"replace {cut.op} by an op that has a derivative, or give it one in a torch.autograd.Function",
+    )
 
 
 def grad_fix(recording: Recording, location: Location | None) -> str:

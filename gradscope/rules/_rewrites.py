@@ -140,7 +140,11 @@ def updated_in_place(statement: str) -> str | None:
     if not isinstance(node, ast.Assign) or len(node.targets) != 1:
         return None
     target, value = source(node.targets[0], statement), node.value
-    if isinstance(value, ast.BinOp) and type(value.op) in _OPERATORS and source(value.left, statement) == target:
+    if (
+        isinstance(value, ast.BinOp)
+        and type(value.op) in _OPERATORS
+        and source(value.left, statement) == target
+    ):
         change = source(value.right, statement)
         return f"with torch.no_grad(): {target} {_OPERATORS[type(value.op)]}= {change}"
     return f"with torch.no_grad(): {target}.copy_({source(value, statement)})"
@@ -240,7 +244,11 @@ def _untracked(value: str) -> str:
 def target_of(statement: str) -> str | None:
     """The name that an assignment gives its value: "opt = SGD(...)" -> "opt"."""
     node = simple_statement(statement)
-    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name | ast.Attribute):
+    if (
+        isinstance(node, ast.Assign)
+        and len(node.targets) == 1
+        and isinstance(node.targets[0], ast.Name | ast.Attribute)
+    ):
         return source(node.targets[0], statement)
     return None
 
@@ -269,7 +277,11 @@ def written_to(statement: str) -> str | None:
         target = node.targets[0]
     elif isinstance(node, ast.Expr | ast.Assign | ast.Return) and isinstance(node.value, ast.Call):
         function = node.value.func
-        if isinstance(function, ast.Attribute) and function.attr.endswith("_") and not function.attr.endswith("__"):
+        if (
+            isinstance(function, ast.Attribute)
+            and function.attr.endswith("_")
+            and not function.attr.endswith("__")
+        ):
             target = function.value
     while isinstance(target, ast.Subscript):
         target = target.value
@@ -279,3 +291,23 @@ def written_to(statement: str) -> str | None:
 def behind_data(statement: str) -> str:
     """The statement without its `.data`: "y.data.mul_(2)" -> "y.mul_(2)"."""
     return re.sub(r"\.data\b", "", statement)
+
+
+def assigned_name(statement: str, *, used_too: bool = False) -> str | None:
+    """A name that a statement assigns; with `used_too`, one that its value uses as well, and the only one.
+
+    "out, hidden = cell(x, hidden)" -> "hidden".
+    """
+    node = simple_statement(statement)
+    if isinstance(node, ast.AugAssign):
+        return source(node.target, statement)
+    if not isinstance(node, ast.Assign):
+        return None
+    targets = [
+        t for target in node.targets for t in (target.elts if isinstance(target, ast.Tuple) else [target])
+    ]
+    names = [source(t, statement) for t in targets if isinstance(t, ast.Name | ast.Attribute)]
+    if used_too:
+        used = {source(n, statement) for n in ast.walk(node.value) if isinstance(n, ast.Name | ast.Attribute)}
+        names = [name for name in names if name in used]
+    return names[0] if len(names) == 1 else None

@@ -9,7 +9,16 @@ from gradscope.rules._words import counted, node_words, number, quoted
 _FLAT = ("Round", "Sign", "Floor", "Ceil", "Trunc", "Heaviside", "FloorDivide", "Sgn")
 _RECTIFIERS = ("Relu", "Threshold", "ClampMin")
 _BOUNDED = ("Hardtanh", "Clamp", "ClampMax", "Hardsigmoid", "Hardswish", "Relu6")
-_SELECTIONS = ("Where", "MaskedFill", "Index", "MaskedSelect", "MaskedScatter", "Gather", "Maximum", "Minimum")
+_SELECTIONS = (
+    "Where",
+    "MaskedFill",
+    "Index",
+    "MaskedSelect",
+    "MaskedScatter",
+    "Gather",
+    "Maximum",
+    "Minimum",
+)
 _PRODUCTS = ("Mul", "Mm", "Addmm", "Bmm", "Baddbmm", "Mv", "Dot", "Convolution", "Addmv", "Linear")
 _CENTRED = ("NativeLayerNorm", "NativeBatchNorm", "NativeGroupNorm", "CudnnBatchNorm", "FusedRmsNorm")
 
@@ -35,17 +44,24 @@ def zero_reason(fact: ZeroedAt) -> str:
     if kind in ("Softmax", "LogSoftmax"):
         return _softmax_reason(op, result)
     if kind in _RECTIFIERS:
-        places = f" at all {counted(result.numel, 'place')}" if result and result.zeros == result.numel else ""
-        return f"every input of {op} is 0 or less{places}" if kind == "Relu" else f"{op} is below its limit{places}"
+        places = (
+            f" at all {counted(result.numel, 'place')}" if result and result.zeros == result.numel else ""
+        )
+        return (
+            f"every input of {op} is 0 or less{places}"
+            if kind == "Relu"
+            else f"{op} is below its limit{places}"
+        )
     if kind in _BOUNDED:
         return f"every input of {op} lies outside the range in which it has a slope"
     if kind in ("Sigmoid", "Tanh"):
         extremes = f" ({number(result.smallest)} to {number(result.largest)})" if result else ""
-        return f"{op} is saturated: its result is exactly {'0 or 1' if kind == 'Sigmoid' else '-1 or 1'}{extremes}"
+        ends = "0 or 1" if kind == "Sigmoid" else "-1 or 1"
+        return f"{op} is saturated: its result is exactly {ends}{extremes}"
     if kind == "Exp":
         return "exp has underflowed to 0"
     if kind in _CENTRED:
-        return f"{op} normalises over a single element, or over equal ones: its result does not depend on its input"
+        return f"{op} normalises over a single element, or over equal ones: its result is constant"
     if kind in _SELECTIONS:
         return f"{op} selects nothing of it"
     if kind in _PRODUCTS:
@@ -55,7 +71,9 @@ def zero_reason(fact: ZeroedAt) -> str:
 
 
 def _softmax_reason(op: str, result: ValueStats | None) -> str:
-    if result is not None and (1 in result.shape[-1:] or result.zeros == result.numel or result.smallest == 1.0):
+    if result is not None and (
+        1 in result.shape[-1:] or result.zeros == result.numel or result.smallest == 1.0
+    ):
         return f"{op} over a dimension of size 1 is a constant"
     return f"{op} is saturated: its result is exactly one-hot"
 
@@ -77,8 +95,12 @@ def zero_fix(fact: ZeroedAt, expression: str) -> tuple[str, str]:
 
 
 _ADVICE = {
-    **dict.fromkeys(("Softmax", "LogSoftmax"), "the dimension of the classes, or a sigmoid for a single score"),
-    **dict.fromkeys(("Sigmoid", "Tanh"), "scale the input down (normalise it, initialise smaller), or a loss on logits"),
+    **dict.fromkeys(
+        ("Softmax", "LogSoftmax"), "the dimension of the classes, or a sigmoid for a single score"
+    ),
+    **dict.fromkeys(
+        ("Sigmoid", "Tanh"), "scale the input down (normalise it, initialise smaller), or a loss on logits"
+    ),
     **dict.fromkeys(_SELECTIONS, "check the mask or index: it selects nothing that depends on these tensors"),
     **dict.fromkeys(_CENTRED, "normalise over more than one element"),
 }

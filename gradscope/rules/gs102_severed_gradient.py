@@ -70,7 +70,9 @@ from gradscope.rules._words import (
 )
 
 _finding = partial(Finding, "GS102", "severed-gradient")
-_FREEZE = "or, if this stop is meant, freeze {what} with requires_grad_(False) and keep it out of the optimizer"
+_FREEZE = (
+    "or, if this stop is meant, freeze {what} with requires_grad_(False) and keep it out of the optimizer"
+)
 
 
 @rule("GS102", "severed-gradient", Severity.ERROR)
@@ -114,6 +116,7 @@ def _finding_for(recording: Recording, facts: list[SeveredLeaf], *, some_remain:
     names = unique(fact.leaf for fact in facts)
     leaves = [recording.leaf(name) for name in names]
     what = grouped(names, noun_for(leaves))
+    freeze = _FREEZE.format(what=what.partition(" (")[0])
     further = other_places([cut_location(other) for fact in facts for other in fact.cuts[1:]], than=location)
     certain = all(other.certain for fact in facts for other in fact.cuts)
     return _finding(
@@ -130,5 +133,5 @@ def _finding_for(recording: Recording, facts: list[SeveredLeaf], *, some_remain:
             "op": cut.op,
             "elements": sum(leaf.numel for leaf in leaves if leaf),
         },
-        fix=f"{cut_fix(recording, cut)}; {_FREEZE.format(what=grouped(names, noun_for(leaves)).split(' (')[0])}",
+        fix=f"{cut_fix(recording, cut)}; {freeze}",
     )

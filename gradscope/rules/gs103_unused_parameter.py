@@ -63,6 +63,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import TypeAlias
 
 from gradscope.facts import Leaf, Recording
 from gradscope.finding import Finding, Location, Related, Severity
@@ -78,14 +79,16 @@ from gradscope.rules._words import (
     unique,
 )
 
+_Key: TypeAlias = tuple[str | None, bool, tuple[str, int] | str]
+
 _finding = partial(Finding, "GS103", "unused-parameter")
 
 
 @rule("GS103", "unused-parameter", Severity.WARNING)
 def unused_parameter(recording: Recording) -> Iterator[Finding]:
     """One finding for each module, or registering line, whose parameters no loss depends on."""
-    groups: dict[object, list[Leaf]] = {}
-    owners: dict[object, str] = {}
+    groups: dict[_Key, list[Leaf]] = {}
+    owners: dict[_Key, str] = {}
     for leaf in _unused(recording):
         owner = _owner(leaf)
         where = _registered(leaf)
@@ -128,7 +131,7 @@ def _finding_for(leaves: list[Leaf], owner: str) -> Finding:
     whole_module = not first.module_called and owner != ""
     plural = len(names) > 1 and not whole_module
     if first.module_called:
-        why = f"the forward of {first.module_class or 'its module'} ran but does not use {'them' if plural else 'it'}"
+        why = f"the forward of {first.module_class or 'its module'} ran without {'them' if plural else 'it'}"
     else:
         why = "its module was never called"
     further = other_places([_registered(leaf) for leaf in leaves], than=location)

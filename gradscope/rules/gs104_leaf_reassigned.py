@@ -132,7 +132,8 @@ def _fix(recording: Recording, fact: Rebinding) -> str:
     is_update = bool(re.search(r"\.grad\b|\bgrads?\b", line)) or fact.leaf_had_gradient
     if fact.op in _MOVES:
         made_last = leaf_made_last(line) if "requires_grad" in line else None
-        return made_last or f"make `{name}` where it belongs (device=..., dtype=..., requires_grad=True) instead of converting it"
+        where = "(device=..., dtype=..., requires_grad=True)"
+        return made_last or f"make `{name}` as it is needed {where} instead of converting it"
     if is_update or fact.optimizer_at is not None:
         update = updated_in_place(line) or f"with torch.no_grad(): {name}.copy_(...)"
         return f"{update}; then {name}.grad = None" if is_update else update

@@ -57,15 +57,16 @@ def nonleaf_grad_read(recording: Recording) -> Iterator[Finding]:
     for fact in recording.nonleaf_grad_reads:
         name = fact.name or receiver(snippet(recording, fact.location))
         subject = quoted(name, "this tensor")
+        tensor = name or "h"
         yield _finding(
             severity=Severity.ERROR if fact.ended_program else Severity.WARNING,
-            message=f"the .grad of {subject} is None: it is the result of {fact.made_by or 'an op'}, not a leaf",
+            message=f"the .grad of {subject} is None: {fact.made_by or 'an op'} made it, it is no leaf",
             location=fact.location,
             label="None: only leaves keep their gradient",
             subjects=(name,) if name else (),
             related=tuple(_related(fact, subject)),
             evidence={"made_by": fact.made_by, "ended_program": fact.ended_program},
-            fix=f"{name or 'h'}.retain_grad() before backward(), or grad, = torch.autograd.grad(loss, {name or 'h'})",
+            fix=f"{tensor}.retain_grad() before backward(), or grad, = torch.autograd.grad(loss, {tensor})",
             count=fact.count,
         )
 

@@ -158,8 +158,8 @@ def _related(leaf: Leaf, location: Location | None) -> Iterator[Related]:
 
 def _fix(recording: Recording, leaf: Leaf, holder: str | None, location: Location | None) -> str:
     if _is_made_in_forward(leaf):
-        made = (leaf.module_class or "layer").lower()
-        return f"make it once: self.{made} = nn.{leaf.module_class or 'Linear'}(...) in __init__, and call self.{made} here"
+        kind = leaf.module_class or "Linear"
+        return f"self.{kind.lower()} = {kind}(...) once, in __init__, and call self.{kind.lower()} here"
     line = registered(statement(recording, location), is_parameter=leaf.is_parameter) if holder else None
     if line is not None:
         return line

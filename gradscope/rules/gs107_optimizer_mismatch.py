@@ -98,9 +98,10 @@ def _shared(recording: Recording, mismatch: Mismatch) -> Finding:
     optimizer, leaves, twin = mismatch.optimizer, mismatch.leaves, mismatch.twin
     names = unique(leaf.name for leaf in leaves)
     owned = sorted(set(optimizer.leaves))
+    none = f"{grouped(names)} {verb(names, 'has', 'have')} none"
     return _finding(
         severity=Severity.ERROR,
-        message=f"two optimizers own {grouped(owned)}, and {grouped(names)} {verb(names, 'has', 'have')} none",
+        message=f"two optimizers own {grouped(owned)}, and {none}",
         location=optimizer.location,
         label=f"given the same {counted(len(owned), 'parameter')} as the other optimizer",
         subjects=names,
@@ -120,7 +121,7 @@ def _forgotten(recording: Recording, mismatch: Mismatch) -> Finding:
     made = first_place(*(leaf.registered_at for leaf in leaves), *(leaf.made_at for leaf in leaves))
     whole = mismatch.reason == "whole-model"
     why = {
-        "whole-model": f"{leaves[0].root} is in training mode and differentiated, and other models have an optimizer",
+        "whole-model": f"{leaves[0].root} is in training mode, and other models have an optimizer",
         "after": "what comes before in the same model is trained, and this part is not",
         "between": "most of the same model is trained, and this part is not",
     }[mismatch.reason]
@@ -153,7 +154,9 @@ def _expression(leaves: tuple[Leaf, ...], owner: str) -> str:
     return f"{name}.{only}" if only and not any(part.isdigit() for part in only.split(".")) else name
 
 
-def _evidence(optimizer: OptimizerFact, leaves: tuple[Leaf, ...], reason: str) -> dict[str, str | int | list[str]]:
+def _evidence(
+    optimizer: OptimizerFact, leaves: tuple[Leaf, ...], reason: str
+) -> dict[str, str | int | list[str]]:
     return {
         "optimizer": optimizer.class_name,
         "reason": reason,

@@ -69,9 +69,9 @@ def zero_gradient(recording: Recording) -> Iterator[Finding]:
     groups: dict[frozenset[str], list[ZeroedAt]] = {}
     for fact in recording.zeroed:
         if not fact.constant_factor and not _is_starting(recording, fact):
-            names = [name for name in fact.leaves if _stays_zero(recording, name, fact)]
-            if names:
-                groups.setdefault(frozenset(names), []).append(fact)
+            zero = frozenset(name for name in fact.leaves if _stays_zero(recording, name, fact))
+            if zero:
+                groups.setdefault(zero, []).append(fact)
     everything = bool(groups) and _all_zero(recording)
     for names, facts in groups.items():
         yield _finding_for(recording, facts, names, Severity.ERROR if everything else Severity.WARNING)

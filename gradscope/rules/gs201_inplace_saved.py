@@ -42,7 +42,7 @@ from functools import partial
 from gradscope.facts import InplaceConflict, Recording
 from gradscope.finding import Confidence, Finding, Location, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._rewrites import out_of_place, target_of, written_to
+from gradscope.rules._rewrites import out_of_place, written_to
 from gradscope.rules._source import statement
 from gradscope.rules._words import caught, ended, first_place, node_words, other_places, place, quoted
 
@@ -127,13 +127,16 @@ def _fix(recording: Recording, fact: InplaceConflict, *, by_step: bool) -> str:
     line = statement(recording, where)
     backward = place(fact.backward, where)
     if by_step:
-        return f"call every backward() first: move `{line}` below {backward}" if line else "step after every backward()"
+        return (
+            f"call every backward() first: move `{line}` below {backward}"
+            if line
+            else "step after every backward()"
+        )
     if fact.subject and recording.leaf(fact.subject) is not None:
         return f"update it after the backward: move `{line}` below {backward}"
     new = out_of_place(line) if line else None
     if new is not None:
         return new
     if where is not None and fact.changes[0].op.endswith("_") and "_(" not in line:
-        owner = target_of(line)
-        return f"build that module with inplace=False{f': {owner} is a new tensor then' if owner else ''}"
+        return "build the module that is called here with inplace=False"
     return f"change a copy: .clone() the tensor after {place(fact.saved_at, where)} has saved it"

@@ -52,7 +52,7 @@ def inplace_leaf(recording: Recording) -> Iterator[Finding]:
         what = "a leaf" if fact.kind == "leaf" else "a view of a leaf"
         yield _finding(
             severity=ended(fact.ended_program),
-            message=f"{quoted(name, 'the tensor')} is {what} that requires a gradient: it cannot be changed in place",
+            message=f"{quoted(name, 'the tensor')} is {what} that requires a gradient and cannot change in place",
             location=fact.location,
             label=f"{fact.op} would change the leaf itself",
             subjects=(name,) if name else (),

@@ -65,7 +65,9 @@ def data_mutated(recording: Recording) -> Iterator[Finding]:
 
 def _finding_for(recording: Recording, fact: SilentMutation) -> Finding:
     location = first_place(fact.location, fact.before, fact.after)
-    line = behind_data(statement(recording, location)) if fact.how == "data" else statement(recording, location)
+    line = (
+        behind_data(statement(recording, location)) if fact.how == "data" else statement(recording, location)
+    )
     subject = fact.subject or (written_to(line) if fact.how == "data" else None)
     way = _WAYS.get(fact.how, f"by {fact.op}")
     return _finding(

@@ -52,7 +52,11 @@ def inplace_view(recording: Recording) -> Iterator[Finding]:
     """One finding for each refused change of a view."""
     for fact in refused(recording, ("view",)):
         name = changed_name(recording, fact)
-        why = f"one of several views that {fact.view_op} made" if fact.view_op else "a view that autograd cannot follow"
+        why = (
+            f"one of several views that {fact.view_op} made"
+            if fact.view_op
+            else "a view that autograd cannot follow"
+        )
         if "no_grad" in fact.message:
             why = "a view made under no_grad"
         yield _finding(

@@ -66,7 +66,9 @@ def run_recorded(path: Path, *arguments: str) -> Run:
 
 def difference(plain: str, recorded: str) -> str:
     """The lines that differ, as a unified diff; empty where there are none."""
-    lines = difflib.unified_diff(plain.splitlines(), recorded.splitlines(), "plain", "recorded", n=1, lineterm="")
+    lines = difflib.unified_diff(
+        plain.splitlines(), recorded.splitlines(), "plain", "recorded", n=1, lineterm=""
+    )
     return "\n".join(lines)
 
 

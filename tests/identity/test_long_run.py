@@ -41,7 +41,9 @@ def test_resident_memory_is_flat(held):
     _, second, last = held["measured"]
     grown_bytes = last[2] - second[2]
     # A kept graph of this net is about 5 kB: 18,000 of them would be 90 MB.
-    assert grown_bytes < 8 * 2**20, f"{grown_bytes / 2**20:.1f} MiB more at step {last[0]} than at {second[0]}"
+    assert grown_bytes < 8 * 2**20, (
+        f"{grown_bytes / 2**20:.1f} MiB more at step {last[0]} than at {second[0]}"
+    )
 
 
 def _growth(before: list, after: list) -> str:

@@ -1,13 +1,14 @@
 """PyTorch's own operator database: every differentiable op, recorded and not, bit for bit.
 
-For each op the first small sample input is taken, `op(sample).sum().backward()` is run plain and under
-the recorder from one seed, and every gradient is compared as bytes. A plain call is healthy, so no rule
-may have anything to say about it.
+For each op the first three small sample inputs are taken, `op(sample).sum().backward()` is run plain and
+under the recorder from one seed, and every gradient is compared as bytes. A plain call is healthy, so no rule
+may have anything to say about it. Ops that also come in an in-place form are called in place on a clone.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,6 +29,7 @@ with warnings.catch_warnings():
 
 CHUNKS = 8
 MOST_ELEMENTS = 10_000
+SAMPLES = 3
 
 # Codes that are right about an op's own sample input, with the reason.
 RIGHTLY_FOUND: dict[str, set[str]] = {}
@@ -35,29 +37,54 @@ RIGHTLY_FOUND: dict[str, set[str]] = {}
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_ops_are_the_same_and_nothing_is_found(chunk):
-    failures, done = [], 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for op in op_db[chunk::CHUNKS]:
-            if sample_of(op) is None:
-                continue
-            done += 1
-            failures += [f"{op.formatted_name}: {text}" for text in compare(op)]
+    failures, done = compare_ops(op_db[chunk::CHUNKS], called)
     assert done > 40, f"only {done} ops had a usable sample"
     assert not failures, f"{len(failures)} of {done} ops\n" + "\n".join(failures)
 
 
-def compare(op: Any) -> Iterator[str]:
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_ops_in_place_are_the_same_and_nothing_is_found(chunk):
+    ops = [op for op in op_db if op.get_inplace() is not None]
+    failures, done = compare_ops(ops[chunk::CHUNKS], called_in_place)
+    assert done > 10, f"only {done} ops had a usable sample"
+    assert not failures, f"{len(failures)} of {done} ops\n" + "\n".join(failures)
+
+
+def compare_ops(ops: list[Any], form: Callable[[Any, Any], Any]) -> tuple[list[str], int]:
+    """What differed or was found, one text each, and how many ops had a sample."""
+    failures, done = [], 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for op in ops:
+            pairs = list(zip(samples_of(op), samples_of(op), strict=True))
+            done += bool(pairs)
+            for number, (one, other) in enumerate(pairs):
+                texts = compare(lambda sample, op=op: form(op, sample), one, other, op.name)
+                failures += [f"{op.formatted_name}, sample {number}: {text}" for text in texts]
+    return failures, done
+
+
+def called(op: Any, sample: Any) -> Any:
+    """The op's result on a sample."""
+    return op(sample.input, *sample.args, **sample.kwargs)
+
+
+def called_in_place(op: Any, sample: Any) -> Any:
+    """The result of the op's in-place form, on a clone."""
+    return op.get_inplace()(sample.input.clone(), *sample.args, **sample.kwargs)
+
+
+def compare(form: Callable[[Any], Any], sample: Any, same_sample: Any, name: str) -> Iterator[str]:
     """What differs between the plain and the recorded call, and what was found: one text each."""
-    plain = outcome(op, sample_of(op), call_plain)
+    plain = outcome(form, sample, call_plain)
     recorder = Recorder()
-    recorded = outcome(op, sample_of(op), lambda call: call_recorded(recorder, call))
+    recorded = outcome(form, same_sample, lambda call: call_recorded(recorder, call))
     if plain != recorded:
         yield f"plain {plain} recorded {recorded}"
     if isinstance(plain, str):
         return
     for finding in engine.judge(recorder.recording(ProgramEnd())):
-        expected = finding.code in RIGHTLY_FOUND.get(op.name, set())
+        expected = finding.code in RIGHTLY_FOUND.get(name, set())
         if finding.severity is not Severity.INFO and not expected:
             yield f"{finding.code} {finding.message}"
 
@@ -71,11 +98,13 @@ def call_recorded(recorder: Recorder, call: Callable[[], None]) -> None:
         call()
 
 
-def outcome(op: Any, sample: Any, run: Callable[[Callable[[], None]], None]) -> list[str] | str:
-    """The digest of every gradient of the sample's leaves, or the exception as text."""
+def outcome(
+    form: Callable[[Any], Any], sample: Any, run: Callable[[Callable[[], None]], None]
+) -> list[str] | str:
+    """The digest of the gradient of each of the sample's tensors, or the exception as text."""
 
     def call() -> None:
-        loss = scalar(op(sample.input, *sample.args, **sample.kwargs))
+        loss = scalar(form(sample))
         if loss is not None:
             loss.backward()
 
@@ -84,7 +113,7 @@ def outcome(op: Any, sample: Any, run: Callable[[Callable[[], None]], None]) -> 
         run(call)
     except Exception as error:  # noqa: BLE001  an op that fails must fail in the same way
         return f"{type(error).__name__}: {str(error).splitlines()[:1]}"
-    return [digest(leaf.grad) for leaf in leaves_of(sample)]
+    return [digest(tensor.grad) for tensor in tracked(sample)]
 
 
 def scalar(result: Any) -> torch.Tensor | None:
@@ -97,30 +126,35 @@ def scalar(result: Any) -> torch.Tensor | None:
     return sum(terms[1:], terms[0]) if terms else None
 
 
-def sample_of(op: Any) -> Any:
-    """The op's first small sample input with a leaf to differentiate, drawn from a fixed seed."""
+def samples_of(op: Any) -> list[Any]:
+    """The op's first small sample inputs that have something to differentiate, drawn from a fixed seed."""
     if not op.supports_autograd:
-        return None
+        return []
     dtypes = op.supported_backward_dtypes("cpu")
-    dtype = next((d for d in (torch.float32, torch.float64) if d in dtypes), None)
+    dtype = next((d for d in (torch.float32, torch.float64, torch.complex64) if d in dtypes), None)
     if dtype is None:
-        return None
+        return []
     torch.manual_seed(0)
     try:
-        samples = iter(op.sample_inputs("cpu", dtype, requires_grad=True))
-        for sample in samples:
-            tensors = leaves_of(sample)
-            if tensors and sum(t.numel() for t in tensors) <= MOST_ELEMENTS:
-                return sample
+        samples = op.sample_inputs("cpu", dtype, requires_grad=True)
+        return list(itertools.islice(filter(is_usable, samples), SAMPLES))
     except (RuntimeError, ImportError, NotImplementedError):
-        return None  # no sample on this machine (LAPACK, MKL or a compiler is missing)
-    return None
+        return []  # no sample on this machine (LAPACK, MKL or a compiler is missing)
 
 
-def leaves_of(sample: Any) -> list[torch.Tensor]:
-    """The leaf tensors of a sample that require a gradient."""
+def is_usable(sample: Any) -> bool:
+    """True for a sample with a tensor that requires a gradient, and not too many elements."""
+    tensors = tracked(sample)
+    return bool(tensors) and sum(tensor.numel() for tensor in tensors) <= MOST_ELEMENTS
+
+
+def tracked(sample: Any) -> list[torch.Tensor]:
+    """The tensors of a sample that require a gradient; those that are no leaves are told to retain it."""
     parts = tree_leaves((sample.input, sample.args, sample.kwargs))
-    return [t for t in parts if isinstance(t, torch.Tensor) and t.is_leaf and t.requires_grad]
+    tensors = [t for t in parts if isinstance(t, torch.Tensor) and t.requires_grad]
+    for tensor in tensors:
+        tensor.retain_grad()
+    return tensors
 
 
 def digest(gradient: torch.Tensor | None) -> str:
@@ -129,4 +163,4 @@ def digest(gradient: torch.Tensor | None) -> str:
         return "None"
     dense = gradient.detach().to_dense() if gradient.layout is not torch.strided else gradient.detach()
     raw = dense.resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8)
-    return hashlib.sha256(raw.numpy().tobytes()).hexdigest()[:12]
+    return hashlib.sha256(raw.numpy(force=True).tobytes()).hexdigest()[:12]

@@ -35,6 +35,13 @@ class Totals:
     always_zero: bool
 
     @property
+    def uniform(self) -> bool:
+        """Whether one word says it all: every leaf frozen, without gradient, or with one that is zero."""
+        if self.reached:
+            return self.always_zero and not (self.missing or self.frozen)
+        return not (self.missing and self.frozen)
+
+    @property
     def troubled(self) -> bool:
         """Whether something here deserves a look: NaN, Inf, or only some of the gradients."""
         return bool(self.nan or self.inf or (self.missing and self.reached))
@@ -71,13 +78,18 @@ def _largest(values: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Branch:
-    """A module with the parameters below it, a single parameter (`leaf`), or a run of like siblings."""
+    """A module with the parameters below it, a single parameter (`leaf`), or a run of like siblings.
+
+    A run that is all its module holds bears the module's name; a `loose_run` is a part of its module and
+    bears its first and last numbers.
+    """
 
     name: str
     class_name: str = ""
     children: tuple[Branch, ...] = ()
     leaf: Leaf | None = None
     is_run: bool = False
+    loose_run: bool = False
     called: bool = True
 
     @cached_property
@@ -94,8 +106,10 @@ class Branch:
 
     @cached_property
     def size(self) -> int:
-        """How many rows it takes to show everything below, this row not counted."""
-        return sum(1 + child.size for child in self.children)
+        """How many rows it takes to show all that is worth showing below; a loose run needs no row itself."""
+        if self.totals.uniform:
+            return 0
+        return sum(child.size + (not child.loose_run or not child.size) for child in self.children)
 
 
 def branches(leaves: Sequence[Leaf], modules: Sequence[ModuleFact]) -> tuple[Branch, ...]:
@@ -118,9 +132,10 @@ _Facts = dict[tuple[str, str], ModuleFact]
 
 def _root(root: str, leaves: Sequence[Leaf], facts: _Facts) -> Branch:
     fact = facts.get((root, ""))
-    name = root if fact is None or root == fact.class_name else f"{root} ({fact.class_name})"
-    called = any(leaf.root_called for leaf in leaves)
-    return Branch(name, fact.class_name if fact else "", _children(root, (), leaves, facts), called=called)
+    branch = _named(root, fact, _children(root, (), leaves, facts))
+    titled = fact is not None and root != fact.class_name and branch.name == root and not branch.is_run
+    name = f"{root} ({fact.class_name})" if titled and fact else branch.name
+    return replace(branch, name=name, called=any(leaf.root_called for leaf in leaves))
 
 
 def _parts(leaf: Leaf) -> tuple[str, ...]:
@@ -149,13 +164,15 @@ def _children(root: str, path: tuple[str, ...], leaves: Sequence[Leaf], facts: _
 
 
 def _module(root: str, path: tuple[str, ...], leaves: Sequence[Leaf], facts: _Facts) -> Branch:
-    fact = facts.get((root, ".".join(path)))
-    children = _children(root, path, leaves, facts)
-    if len(children) == 1:
-        only = children[0]
-        is_numbered = only.is_run and only.name == _numbers(only.children)
-        return replace(only, name=path[-1] if is_numbered else f"{path[-1]}.{only.name}")
-    return Branch(path[-1], fact.class_name if fact else "", children)
+    return _named(path[-1], facts.get((root, ".".join(path))), _children(root, path, leaves, facts))
+
+
+def _named(name: str, fact: ModuleFact | None, children: tuple[Branch, ...]) -> Branch:
+    """A branch of that name; an only child is taken into it."""
+    if len(children) > 1:
+        return Branch(name, fact.class_name if fact else "", children)
+    only = children[0]
+    return replace(only, name=name if only.loose_run else f"{name}.{only.name}", loose_run=False)
 
 
 def _runs(siblings: Sequence[Branch]) -> tuple[Branch, ...]:
@@ -175,8 +192,4 @@ def _likeness(branch: Branch) -> str:
 
 
 def _run(members: tuple[Branch, ...], class_name: str) -> Branch:
-    return Branch(_numbers(members), class_name, members, is_run=True)
-
-
-def _numbers(members: Sequence[Branch]) -> str:
-    return f"{members[0].name}-{members[-1].name}"
+    return Branch(f"{members[0].name}-{members[-1].name}", class_name, members, is_run=True, loose_run=True)

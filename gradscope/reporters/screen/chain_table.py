@@ -12,13 +12,17 @@ from rich.text import Text
 
 from gradscope.facts import ChainRow, ChainTable
 from gradscope.reporters.screen.page import STYLES, Page, cells
-from gradscope.reporters.screen.words import clip, number, plural, shape_text
+from gradscope.reporters.screen.words import clip_end, number, plural, shape_text
 
 MOST_NODES: Final = 30
 _HEADS: Final = ("node", "forward", "local gradient", "incoming", "outgoing", "")
 _RIGHT: Final = (False, True, False, True, True, False)
 _OUTGOING: Final = 4
-_FEWEST_CELLS: Final = {0: 14, 2: 14}  # the columns that may be clipped, and down to what
+_GAP: Final = 3
+_NARROW_GAP: Final = 2
+_GOOD_NODE_CELLS: Final = 26  # before nodes are cut to less than this, unnamed inputs are abbreviated
+_FEWEST_NODE_CELLS: Final = 14
+_INPUT_CELLS: Final = (30, 20, 14, 8)
 _MOST_TERMS: Final = 6
 
 _Pair = tuple[str, float | None]
@@ -34,23 +38,38 @@ class _Line:
 
 def chain_lines(table: ChainTable, page: Page) -> list[Text]:
     """The table, headings first, leaves last; a legend where norms stand for tensors."""
-    nodes = [row for row in table.rows if not row.is_leaf]
-    leaves = [row for row in table.rows if row.is_leaf]
-    lines = [line for row in nodes[:MOST_NODES] for line in _node_lines(row, table, page)]
-    if len(nodes) > MOST_NODES:
-        hidden = plural(len(nodes) - MOST_NODES, "more node")
-        lines.append(_Line((f"and {hidden}", "", "", "", "", "")))
-    lines += [_leaf_line(row, nodes, page) for row in leaves]
-    rows = _layout(lines, page)
+    rows = _layout(_fitting(table, page), page)
     if any(row.shape and row.value is not None for row in table.rows):
         rows.append(Text("  |v| is the 2-norm of a tensor v", STYLES["faint"]))
     return rows
 
 
+def _fitting(table: ChainTable, page: Page) -> list[_Line]:
+    """The printed rows, with unnamed inputs abbreviated only as far as the width asks for it."""
+    lines: list[_Line] = []
+    for longest in _INPUT_CELLS:
+        lines = _lines(table, page, longest)
+        widths = _widths(lines)
+        over = _total(widths, lines, _NARROW_GAP) - page.width
+        if over <= max(0, widths[0] - _GOOD_NODE_CELLS):
+            break
+    return lines
+
+
+def _lines(table: ChainTable, page: Page, longest: int) -> list[_Line]:
+    nodes = [row for row in table.rows if not row.is_leaf]
+    leaves = [row for row in table.rows if row.is_leaf]
+    lines = [line for row in nodes[:MOST_NODES] for line in _node_lines(row, table, page, longest)]
+    if len(nodes) > MOST_NODES:
+        hidden = plural(len(nodes) - MOST_NODES, "more node")
+        lines.append(_Line((f"and {hidden}", "", "", "", "", "")))
+    return lines + [_leaf_line(row, nodes, page) for row in leaves]
+
+
 # ---------------------------------------------------------------- nodes
 
 
-def _node_lines(row: ChainRow, table: ChainTable, page: Page) -> Iterator[_Line]:
+def _node_lines(row: ChainRow, table: ChainTable, page: Page, longest: int) -> Iterator[_Line]:
     """A printed row for each input that needs a gradient; the node itself stands on the first."""
     pairs = list(zip_longest(row.local, row.outgoing)) or [(None, None)]
     for index, (local, outgoing) in enumerate(pairs):
@@ -59,7 +78,7 @@ def _node_lines(row: ChainRow, table: ChainTable, page: Page) -> Iterator[_Line]
         is_norm = bool(row.shape) or (local is not None and local[1] is None)
         sent = _plain(outgoing[1], is_norm=is_norm) if outgoing else ""
         where = _where(row, table, page) if index == 0 else ""
-        yield _Line((*what, _local(row, local, page), incoming, sent, where))
+        yield _Line((*what, _local(row, local, page, longest), incoming, sent, where))
 
 
 def _node(row: ChainRow, page: Page) -> str:
@@ -67,16 +86,17 @@ def _node(row: ChainRow, page: Page) -> str:
     return page.text(" = ".join(parts) or row.node or "?")
 
 
-def _local(row: ChainRow, pair: _Pair | None, page: Page) -> str:
+def _local(row: ChainRow, pair: _Pair | None, page: Page, longest: int) -> str:
     if pair is None:
         return ""
     name, slope = pair
-    quotient = f"d{_differential(row.name)}/d{_differential(name)}"
-    return page.text(quotient if slope is None else f"{quotient} = {number(slope)}")
+    top = "" if row.name is None else _differential(page.text(row.name), longest)
+    quotient = f"d{top}/d{_differential(page.text(name), longest)}"
+    return quotient if slope is None else f"{quotient} = {number(slope)}"
 
 
-def _differential(name: str | None) -> str:
-    return "" if name is None else name if name.isidentifier() else f"({name})"
+def _differential(name: str, longest: int) -> str:
+    return name if name.isidentifier() else f"({clip_end(name, longest)})"
 
 
 def _where(row: ChainRow, table: ChainTable, page: Page) -> str:
@@ -150,21 +170,22 @@ def _sum(terms: Sequence[float]) -> str:
 
 
 def _layout(lines: Sequence[_Line], page: Page) -> list[Text]:
-    """The columns side by side. Too wide a table first closes its gaps, then clips names and slopes."""
-    widths = [max(cells(head), *(cells(line.columns[i]) for line in lines)) for i, head in enumerate(_HEADS)]
-    gap = 3 if _total(widths, lines, 3) <= page.width else 2
-    for column, fewest in _FEWEST_CELLS.items():
-        over = _total(widths, lines, gap) - page.width
-        if over > 0:
-            widths[column] = max(fewest, widths[column] - over)
-    head = Text(_row(_HEADS, widths, gap), STYLES["faint"])
-    rows = [head]
+    """The columns side by side. Too wide a table first closes its gaps, then clips its nodes."""
+    widths = _widths(lines)
+    gap = _GAP if _total(widths, lines, _GAP) <= page.width else _NARROW_GAP
+    over = max(0, _total(widths, lines, gap) - page.width)
+    widths[0] = max(min(widths[0], _FEWEST_NODE_CELLS), widths[0] - over)
+    rows = [Text(_row(_HEADS, widths, gap), STYLES["faint"])]
     for line in lines:
         row = _row(line.columns, widths, gap)
         if line.result:
             row = _row(line.columns[:_OUTGOING], widths, gap) + " " * gap + line.result
         rows.append(Text(row))
     return rows
+
+
+def _widths(lines: Sequence[_Line]) -> list[int]:
+    return [max(cells(head), *(cells(line.columns[i]) for line in lines)) for i, head in enumerate(_HEADS)]
 
 
 def _total(widths: Sequence[int], lines: Sequence[_Line], gap: int) -> int:
@@ -176,7 +197,7 @@ def _total(widths: Sequence[int], lines: Sequence[_Line], gap: int) -> int:
 def _row(columns: Sequence[str], widths: Sequence[int], gap: int) -> str:
     parts = []
     for text, width, right in zip(columns, widths, _RIGHT, strict=False):
-        text = clip(text, width)
+        text = clip_end(text, width)
         pad = " " * (width - cells(text))
         parts.append(pad + text if right else text + pad)
     return "  " + (" " * gap).join(parts)

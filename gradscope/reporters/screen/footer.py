@@ -23,9 +23,11 @@ from gradscope.finding import Finding, Location, Severity
 from gradscope.report import Report, Suppressed
 from gradscope.reporters.screen.findings import row_lines
 from gradscope.reporters.screen.page import STYLES, Page, cells
-from gradscope.reporters.screen.words import plural
+from gradscope.reporters.screen.words import clip_end, plural
 
 _MOST_SUPPRESSED: Final = 10
+_LONGEST_MESSAGE: Final = 160
+_POINT: Final = " · "
 _LONGEST_UNSEEN: Final = 40  # a single thing not seen that is no longer than this stands in the summary
 
 
@@ -46,7 +48,7 @@ def program_lines(report: Report, page: Page) -> list[Text]:
 
 def _last_line(error: ProgramError, page: Page) -> str:
     message = error.message.strip().partition("\n")[0]
-    return page.text(f"{error.type}: {message}" if message else error.type)
+    return clip_end(page.text(f"{error.type}: {message}" if message else error.type), _LONGEST_MESSAGE)
 
 
 def is_explained(report: Report) -> bool:
@@ -121,8 +123,20 @@ def _silenced(silenced: Suppressed, page: Page) -> str:
 # ---------------------------------------------------------------- the last line
 
 
-def summary_line(report: Report, page: Page) -> Text:
-    """`3 errors, 1 warning · 20 steps · 40 backwards watched · not seen: nothing`."""
+def summary_lines(report: Report, page: Page) -> list[Text]:
+    """`3 errors, 1 warning · 20 steps · 40 backwards watched · not seen: nothing`, broken at a point."""
+    parts = _parts(report, page)
+    lines = [Text(parts[0], _style(report))]
+    for part in parts[1:]:
+        if lines[-1].cell_len + len(_POINT) + cells(part) > page.width:
+            lines[-1].append(_POINT.rstrip())
+            lines.append(Text("  " + part))
+        else:
+            lines[-1].append(_POINT + part)
+    return lines
+
+
+def _parts(report: Report, page: Page) -> list[str]:
     recording = report.recording
     ran = recording.backward_passes > 0
     parts = [_judged(report, ran)]
@@ -135,10 +149,14 @@ def summary_line(report: Report, page: Page) -> Text:
     parts += _ending(report)
     if report.suppressed:
         parts.append(f"{len(report.suppressed)} silenced")
-    parts.append(f"not seen: {_unseen(recording, page)}")
+    return [*parts, f"not seen: {_unseen(recording, page)}"]
+
+
+def _style(report: Report) -> str:
     worst = report.worst()
-    style = STYLES[worst] if worst else STYLES["good"] if ran else STYLES["warning"]
-    return Text.assemble((parts[0], style), *(f" · {part}" for part in parts[1:]))
+    if worst is not None:
+        return STYLES[worst]
+    return STYLES["good"] if report.recording.backward_passes else STYLES["warning"]
 
 
 def _judged(report: Report, ran: bool) -> str:

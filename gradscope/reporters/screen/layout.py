@@ -7,7 +7,7 @@ from rich.text import Text
 from gradscope.report import Report
 from gradscope.reporters.screen.backwards import backward_lines
 from gradscope.reporters.screen.findings import finding_lines
-from gradscope.reporters.screen.footer import program_lines, remark_lines, summary_line
+from gradscope.reporters.screen.footer import program_lines, remark_lines, summary_lines
 from gradscope.reporters.screen.page import Page
 
 
@@ -16,6 +16,6 @@ def report_lines(report: Report, page: Page) -> list[Text]:
     blocks = [finding_lines(finding, report.recording, page) for finding in report.findings]
     blocks.append(backward_lines(report.recording, page, values=not report.redacted))
     blocks.append(program_lines(report, page))
-    blocks.append([*remark_lines(report, page), summary_line(report, page)])
+    blocks.append([*remark_lines(report, page), *summary_lines(report, page)])
     filled = [block for block in blocks if block]
     return [line for i, block in enumerate(filled) for line in ([Text()] if i else []) + block]

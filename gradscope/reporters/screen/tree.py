@@ -13,11 +13,13 @@ from gradscope.facts import Leaf, Recording
 from gradscope.reporters.screen.branches import Branch, Totals, branches
 from gradscope.reporters.screen.page import STYLES, Page, cells
 from gradscope.reporters.screen.unfold import TreeRow, unfold
-from gradscope.reporters.screen.words import clip, percent, scientific, short_count
+from gradscope.reporters.screen.words import clip, clip_end, percent, scientific, short_count
 
 MOST_ROWS: Final = 28
 _MOST_LOOSE: Final = 8
 _FEWEST_NAME_CELLS: Final = 16
+_NAME_CELLS: Final = 28  # a name may take as many before a remark beside its numbers is cut
+_FEWEST_REMARK_CELLS: Final = 14
 _LONGEST_BAR: Final = 24
 _LOG_SPREAD: Final = 1000.0  # largest over smallest norm from which bars are drawn on a log scale
 _SIZE: Final = "parameters"
@@ -67,7 +69,9 @@ def _line(row: TreeRow, columns: Sequence[str], page: Page) -> _Line:
         name = f"{indent}{branch.name:>{width}}"
     elif branch.is_run:
         name += f" [{len(branch.children)} x {page.text(branch.class_name)}]"
-    remark, style = _remark(branch, sums)
+    elif branch.name.isdecimal() and branch.class_name:
+        name += f" ({page.text(branch.class_name)})"
+    remark, style = _remark(branch, sums, is_open=row.is_open)
     numbers = _numbers(sums, columns) if sums.reached else ()
     bar = _bar_length(branch, row.bar_of) if row.bar_of is not None and columns else None
     size = "" if bar is not None else short_count(sums.numel)
@@ -84,21 +88,26 @@ def _numbers(sums: Totals, columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(shown[column] for column in columns)
 
 
-def _remark(branch: Branch, sums: Totals) -> tuple[str, str]:
-    """What is to be said about a row in words, and its style."""
+def _remark(branch: Branch, sums: Totals, *, is_open: bool) -> tuple[str, str]:
+    """What is to be said about a row in words, and its style; what the rows below say is left to them."""
     if not branch.called:
         return "no backward through it", STYLES["faint"]
     if sums.frozen == len(branch.leaves):
         return "frozen", STYLES["faint"]
-    if not sums.reached:
+    if not sums.reached and not is_open:
         return "no gradient" + (", the rest frozen" if sums.frozen else ""), STYLES["warning"]
     broken = [f"{short_count(n)} {kind}" for n, kind in ((sums.nan, "NaN"), (sums.inf, "Inf")) if n]
+    rest = [] if is_open else _incomplete(sums)
+    scale = ["log scale"] if branch.is_run and is_open and _is_log(branch) else []
+    style = STYLES["error"] if broken else STYLES["warning"] if rest else STYLES["faint"]
+    return ", ".join([*broken, *rest, *scale]), style
+
+
+def _incomplete(sums: Totals) -> list[str]:
+    if sums.always_zero and not sums.missing:
+        return ["always zero"]
     missing = [f"{sums.missing} without gradient"] if sums.missing else []
-    frozen = [f"{sums.frozen} frozen"] if sums.frozen else []
-    zero = ["always zero"] if sums.always_zero else []
-    style = STYLES["error"] if broken else STYLES["warning"] if missing or zero else STYLES["faint"]
-    scale = ["log scale"] if branch.is_run and _is_log(branch) else []
-    return ", ".join([*broken, *missing, *frozen, *zero, *scale]), style
+    return [*missing, *([f"{sums.frozen} frozen"] if sums.frozen else [])]
 
 
 def _loose_lines(loose: Sequence[Leaf], columns: Sequence[str], page: Page) -> list[_Line]:
@@ -147,12 +156,14 @@ def bar(share: float, room: int) -> str:
 
 def _table(lines: Sequence[_Line], columns: Sequence[str], page: Page) -> list[Text]:
     widths = [
-        max(8, *(cells(line.numbers[i]) for line in lines if line.numbers)) for i in range(len(columns))
+        max(cells(head), *(cells(line.numbers[i]) for line in lines if line.numbers), 0)
+        for i, head in enumerate(columns)
     ]
     remarks = max((cells(line.remark) + 2 for line in lines if line.numbers and line.remark), default=0)
-    taken = 2 + len(_SIZE) + sum(2 + width for width in widths) + remarks
+    room = page.width - 2 - len(_SIZE) - sum(2 + width for width in widths)
+    room -= min(remarks, max(_FEWEST_REMARK_CELLS, room - _NAME_CELLS))
     longest = max(cells(line.name) for line in lines)
-    name_width = min(max(longest, _FEWEST_NAME_CELLS), max(_FEWEST_NAME_CELLS, page.width - taken))
+    name_width = min(max(longest, _FEWEST_NAME_CELLS), max(_FEWEST_NAME_CELLS, room))
     heads = "".join(f"  {column:>{width}}" for column, width in zip(columns, widths, strict=True))
     head = Text(f"{'':{name_width}}  {_SIZE}{heads}", STYLES["faint"])
     return [head, *(_table_row(line, name_width, widths, page) for line in lines)]
@@ -169,6 +180,6 @@ def _table_row(line: _Line, name_width: int, widths: Sequence[int], page: Page) 
     for text, width in zip(line.numbers, widths, strict=False):
         row.append(f"  {text:>{width}}")
     if line.remark:
-        remark = clip(line.remark, max(12, page.width - row.cell_len - 2))
+        remark = clip_end(line.remark, max(_FEWEST_REMARK_CELLS, page.width - row.cell_len) - 2)
         row.append("  " + remark, line.style or None)
     return row

@@ -28,7 +28,8 @@ def underline_rows(spans: Sequence[Span], room: int, style: str) -> list[Text]:
     """The rows under one line of source, each at most `room` cells wide.
 
     The label of the rightmost span stands beside it where it fits; the others hang below, each from
-    a `|` at its span's first cell. `style` colours the primary spans.
+    a `|` at its span's first cell, or right under it where there is only one. `style` colours the
+    primary spans.
     """
     if not spans:
         return []
@@ -43,7 +44,8 @@ def underline_rows(spans: Sequence[Span], room: int, style: str) -> list[Text]:
         hanging.remove(beside)
     if not hanging:
         return [row.text()]
-    return [row.text(), _connectors(hanging, style).text(), *_hung(hanging, room, style)]
+    connectors = [] if len(spans) == 1 else [_connectors(hanging, style).text()]
+    return [row.text(), *connectors, *_hung(hanging, room, style)]
 
 
 def _beside(hanging: list[Span], spans: Sequence[Span], room: int) -> Span | None:

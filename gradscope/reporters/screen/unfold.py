@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gradscope.reporters.screen.branches import Branch
@@ -13,17 +13,22 @@ _MOST_BARS: Final = 12
 
 @dataclass(frozen=True)
 class TreeRow:
-    """One row: a branch at a depth; `bar_of` is the run it belongs to where it is one of a run's bars."""
+    """One row: a branch at a depth; `bar_of` is the run it belongs to where it is one of a run's bars.
+
+    `is_open` says that rows of what is below follow.
+    """
 
     branch: Branch
     depth: int
+    is_open: bool = False
     bar_of: Branch | None = None
 
 
 def unfold(roots: Sequence[Branch], limit: int) -> list[TreeRow]:
     """The rows to show, at most `limit` where the roots alone do not take more.
 
-    If everything fits, everything is shown. Otherwise the tree is opened level by level as long as a
+    If everything fits, everything is shown. A branch that is frozen or without gradient as a whole stays
+    closed. Otherwise the tree is opened level by level as long as a
     whole level fits, runs of like blocks as bars; room that is left goes to branches in trouble.
     """
     if sum(1 + root.size for root in roots) <= limit:
@@ -32,16 +37,19 @@ def unfold(roots: Sequence[Branch], limit: int) -> list[TreeRow]:
 
 
 def _everything(branch: Branch, depth: int) -> Iterator[TreeRow]:
-    yield TreeRow(branch, depth)
-    for child in branch.children:
-        yield from _everything(child, depth + 1)
+    is_open = branch.size > 0
+    if not (branch.loose_run and is_open):
+        yield TreeRow(replace(branch, is_run=False) if is_open else branch, depth, is_open)
+        depth += 1
+    for child in branch.children if is_open else ():
+        yield from _everything(child, depth)
 
 
 def _opened(roots: Sequence[Branch], limit: int) -> set[int]:
     opened: set[int] = set()
     used = len(roots)
     level = [root for root in roots if root.called]
-    while candidates := [branch for branch in level if branch.children]:
+    while candidates := [branch for branch in level if branch.size]:
         cost = sum(map(_cost, candidates))
         if used + cost > limit:
             _open_some(candidates, limit - used, opened)
@@ -73,8 +81,9 @@ def _cost(branch: Branch) -> int:
 
 
 def _rows(branch: Branch, depth: int, opened: set[int]) -> Iterator[TreeRow]:
-    yield TreeRow(branch, depth)
-    if id(branch) not in opened:
+    is_open = id(branch) in opened
+    yield TreeRow(branch, depth, is_open)
+    if not is_open:
         return
     if branch.is_run:
         yield from (TreeRow(block, depth + 1, bar_of=branch) for block in _sample(branch.children))

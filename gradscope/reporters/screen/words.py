@@ -71,6 +71,11 @@ def clip(text: str, room: int) -> str:
     return _head(text, head) + "..." + _head(text[::-1], tail)[::-1]
 
 
+def clip_end(text: str, room: int) -> str:
+    """`text` in at most `room` cells, its end replaced by `...` where it is longer."""
+    return text if cells(text) <= room else _head(text, max(0, room - 3)).rstrip() + "..."
+
+
 def _head(text: str, room: int) -> str:
     kept = 0
     for index, character in enumerate(text):
@@ -90,6 +95,8 @@ def wrap(text: str, room: int) -> list[str]:
 
 
 def _wrap_line(text: str, room: int) -> list[str]:
+    if cells(text) <= room:
+        return [text]
     body = text.lstrip(" ")
     indent = text[: len(text) - len(body)]
     lines = [indent]

@@ -1,0 +1,109 @@
+"""The Python interface: `with gradscope.trace() as t: ...`."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self, TextIO
+
+from gradscope import reporters
+from gradscope.commands._options import chosen_rules
+from gradscope.engine import judge
+from gradscope.environment import environment
+from gradscope.facts import ProgramEnd, Recording
+from gradscope.finding import Finding
+from gradscope.loader.ending import program_error
+from gradscope.recorder import Recorder
+from gradscope.report import Report
+
+
+class Trace:
+    """What happened to the gradients inside a `with` block.
+
+    `recording`, `findings` and `report` can be read when the block was left, also when an exception
+    left it; the exception goes on. `print(trace)` shows the text report.
+    """
+
+    def __init__(self, select: Iterable[str], ignore: Iterable[str]) -> None:
+        self._select = chosen_rules("select", select)
+        self._ignore = chosen_rules("ignore", ignore)
+        self._recorder = Recorder()
+        self._report: Report | None = None
+
+    def __enter__(self) -> Self:
+        self._recorder.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._recorder.__exit__(kind, error, traceback)
+        recording = self._recorder.recording(_end(error))
+        findings, suppressed = judge(recording, select=self._select, ignore=self._ignore)
+        self._report = Report(
+            "trace", "with gradscope.trace()", findings, recording, suppressed, environment()
+        )
+
+    @property
+    def report(self) -> Report:
+        """Findings and recording together, as the reporters take them."""
+        if self._report is None:
+            raise RuntimeError("the trace is not finished: read it after its with block")
+        return self._report
+
+    @property
+    def recording(self) -> Recording:
+        """What was measured."""
+        return self.report.recording
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was judged, the most certain and most harmful first."""
+        return self.report.findings
+
+    def show(self, out: TextIO | None = None, *, width: int | None = None) -> None:
+        """Writes the text report to `out`, by default to `sys.stdout`, in colour on a terminal."""
+        reporters.render("text", self.report, sys.stdout if out is None else out, width=width)
+
+    def json(self, *, redact: bool = False) -> str:
+        """The report as JSON text, in the shape of `gradscope trace --format json`."""
+        out = io.StringIO()
+        reporters.render("json", self.report, out, redact=redact)
+        return out.getvalue()
+
+    def __str__(self) -> str:
+        out = io.StringIO()
+        reporters.render("text", self.report, out, color=False)
+        return out.getvalue().rstrip("\n")
+
+    def __repr__(self) -> str:
+        if self._report is None:
+            return "<gradscope.trace: not finished>"
+        return f"<gradscope.trace: {len(self.findings)} findings, {self.recording.backward_passes} backwards>"
+
+
+def trace(*, select: Iterable[str] = (), ignore: Iterable[str] = ()) -> Trace:
+    """Records everything inside a `with` block; works in scripts, tests and notebooks.
+
+    `select` and `ignore` name rules by code ("GS102"), prefix ("GS1") or name ("severed-gradient");
+    UsageError for one that does not exist.
+
+        with gradscope.trace() as t:
+            loss = model(x).mean()
+            loss.backward()
+        print(t)
+    """
+    return Trace(select, ignore)
+
+
+def _end(error: BaseException | None) -> ProgramEnd:
+    if error is None:
+        return ProgramEnd()
+    if isinstance(error, KeyboardInterrupt):
+        return ProgramEnd(exit_status=130, interrupted=True)
+    return ProgramEnd(exit_status=1, error=program_error(error))

@@ -1,0 +1,79 @@
+"""Which living tensors are not finite, and where that came from. Tensors are not kept alive."""
+
+from __future__ import annotations
+
+import weakref
+
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from gradscope.folds.provenance import Trail
+
+_LIMIT = 2048
+
+
+class TensorTrails:
+    """The trails of non-finite tensors, by tensor and by storage.
+
+    A view finds the trail of its base by the storage. An entry holds for the version it was made for: after
+    an in-place change that nobody told of, it does not count any more.
+    """
+
+    def __init__(self) -> None:
+        self._tensors: dict[int, tuple[weakref.ref[Tensor], int, Trail]] = {}
+        self._storages: dict[int, tuple[StorageWeakRef, int, Trail]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tensors) + len(self._storages)
+
+    def get(self, tensor: Tensor) -> Trail | None:
+        """The trail of a tensor, or of the storage it views."""
+        now = _version(tensor)
+        entry = self._tensors.get(id(tensor))
+        if entry is not None and entry[0]() is tensor and entry[1] == now:
+            return entry[2]
+        storage = _storage(tensor)
+        if storage is not None:
+            shared = self._storages.get(storage.cdata)
+            if shared is not None and shared[1] == now and not shared[0].expired():
+                return shared[2]
+        return None
+
+    def set(self, tensor: Tensor, trail: Trail) -> None:
+        """Gives a tensor its trail."""
+        if len(self) >= 2 * _LIMIT:
+            self._sweep()
+        now = _version(tensor)
+        self._tensors[id(tensor)] = (weakref.ref(tensor), now, trail)
+        storage = _storage(tensor)
+        if storage is not None:
+            self._storages[storage.cdata] = (storage, now, trail)
+
+    def forget(self, tensor: Tensor) -> None:
+        """Takes the trail from a tensor that is finite again, and from the storage it fills."""
+        if self._tensors.pop(id(tensor), None) is not None:
+            storage = _storage(tensor)
+            if storage is not None:
+                self._storages.pop(storage.cdata, None)
+
+    def _sweep(self) -> None:
+        self._tensors = {key: entry for key, entry in self._tensors.items() if entry[0]() is not None}
+        self._storages = {key: entry for key, entry in self._storages.items() if not entry[0].expired()}
+        for key in list(self._tensors)[: max(0, len(self._tensors) - _LIMIT)]:
+            del self._tensors[key]
+        for key in list(self._storages)[: max(0, len(self._storages) - _LIMIT)]:
+            del self._storages[key]
+
+
+def _version(tensor: Tensor) -> int:
+    try:
+        return tensor._version
+    except RuntimeError:
+        return -1  # an inference tensor has no version
+
+
+def _storage(tensor: Tensor) -> StorageWeakRef | None:
+    try:
+        return StorageWeakRef(tensor.untyped_storage())
+    except (RuntimeError, NotImplementedError):
+        return None  # sparse

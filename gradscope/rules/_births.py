@@ -1,0 +1,125 @@
+"""Findings for gradients that became NaN or infinite: shared by GS401 and GS402."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from gradscope.facts import NonfiniteBirth, Recording
+from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
+from gradscope.rules._derivatives import because, derivative
+from gradscope.rules._guards import guarded
+from gradscope.rules._source import replaced, snippet
+from gradscope.rules._words import first_place, node_words, noun_for, path_text, place, unique
+
+_NAMES = {"nan": "NaN", "inf": "Inf"}
+_MOST_INNOCENT = 3
+
+
+def born(recording: Recording, final: str, finding: Callable[..., Finding]) -> Iterator[Finding]:
+    """One finding for each birth that reached a leaf as `final` ("nan" or "inf")."""
+    for birth in recording.births:
+        if birth.reached and birth.final == final:
+            yield _finding_for(recording, birth, finding)
+
+
+def _finding_for(recording: Recording, birth: NonfiniteBirth, finding: Callable[..., Finding]) -> Finding:
+    location = first_place(birth.location, birth.backward)
+    subjects = unique(birth.reached)
+    return finding(
+        severity=Severity.ERROR,
+        message=_message(recording, birth, subjects),
+        location=location,
+        confidence=Confidence.CERTAIN if birth.exact and birth.location else Confidence.PROBABLE,
+        label=_label(birth),
+        subjects=subjects,
+        related=tuple(_related(birth, location)),
+        notes=tuple(_notes(recording, birth, location)),
+        evidence={
+            "node": birth.node,
+            "born": birth.kind,
+            "origin": birth.origin,
+            "step": birth.step,
+            "reached": len(subjects),
+            "trainable": birth.trainable,
+        },
+        fix=_fix(recording, birth),
+        count=birth.count,
+    )
+
+
+def _message(recording: Recording, birth: NonfiniteBirth, subjects: tuple[str, ...]) -> str:
+    what = _NAMES[birth.final]
+    noun = noun_for(recording.leaf(name) for name in subjects)
+    total = max(birth.trainable, len(subjects))
+    if total == 1:
+        return f"the gradient of {subjects[0]} is {what}"
+    has = "has a" if len(subjects) == 1 else "have"
+    gradients = "gradient" if len(subjects) == 1 else "gradients"
+    return f"{len(subjects):,} of {total:,} {noun}s {has} {what} {gradients}"
+
+
+def _label(birth: NonfiniteBirth) -> str:
+    first = f"first {_NAMES[birth.kind]} of this backward"
+    if birth.origin == "seed":
+        return f"{first}: it was given to backward()"
+    if birth.origin != "node":
+        return f"{first}: on the way into {birth.node}"
+    known = derivative(birth.node)
+    return f"{first}: {birth.node}" + (f", {known.formula}" if known else "")
+
+
+def _related(birth: NonfiniteBirth, location: Location | None) -> Iterator[Related]:
+    becomes = birth.becomes.location if birth.becomes else None
+    if birth.becomes and becomes is not None and (location is None or becomes.at != location.at):
+        yield Related(becomes, f"the Inf becomes NaN in the backward of {birth.becomes.op}")
+    if birth.backward is not None and (location is None or birth.backward.at != location.at):
+        yield Related(birth.backward, "in this backward")
+
+
+def _notes(recording: Recording, birth: NonfiniteBirth, location: Location | None) -> Iterator[Note]:
+    cause = because(birth)
+    if cause:
+        yield Note("because", cause)
+    if birth.spread:
+        leaf = f" -> {birth.reached[0]}" + (" -> ..." if len(birth.reached) > 1 else "")
+        yield Note("spread", f"{node_words(birth.node)} -> {path_text(birth.spread, location)}{leaf}")
+    if not birth.exact:
+        yield Note("note", "the first backward with it was not watched node by node; this is a later one")
+    innocent = [text for other in recording.births if (text := _innocent(birth, other, location))]
+    if innocent:
+        yield Note("not it", "; ".join(innocent[:_MOST_INNOCENT]))
+
+
+def _innocent(birth: NonfiniteBirth, other: NonfiniteBirth, home: Location | None) -> str | None:
+    """A birth of the same backward that harmed nobody, in words."""
+    same = birth.backward is None or other.backward is None or birth.backward.at == other.backward.at
+    if other.reached or not same:
+        return None
+    masked = other.masked_at
+    where = (
+        f"is masked by {masked.op} ({place(masked.location, home)}) and "
+        if masked and masked.location
+        else ""
+    )
+    what = f"{node_words(other.node)} ({place(other.location, home)}) also gives {_NAMES[other.kind]}"
+    return f"{what}, but it {where}reaches no leaf"
+
+
+def _fix(recording: Recording, birth: NonfiniteBirth) -> str:
+    if birth.origin == "seed":
+        return "check what is given to backward(gradient=...): torch.isfinite(gradient).all()"
+    if birth.origin == "hook":
+        return "check the hook: what it returns is not finite"
+    known = derivative(birth.node)
+    op = node_words(birth.node)
+    expression = snippet(recording, birth.location)
+    divisor = next((one for one in birth.saved if one.name == "other"), None)
+    signed = divisor is None or divisor.smallest is None or divisor.smallest < 0
+    dtype = birth.saved[0].dtype if birth.saved else "float32"
+    safe = guarded(expression, op, dtype, signed=signed)
+    masked = birth.kind == "nan" and birth.incoming is not None and bool(birth.incoming.zeros)
+    words = [known.advice if known and known.advice else ""]
+    if masked and "where" in recording.line(birth.location):
+        words.append("choose before the op as well: a torch.where after it does not stop 0 * Inf")
+    advice = ", or ".join(filter(None, [replaced(recording, birth.location, safe) if safe else "", *words]))
+    return advice or f"keep the input of {op} away from the values named above, by clamp or eps"

@@ -1,0 +1,170 @@
+"""Why a forward op gave NaN or Inf, in words, from the statistics of what went in."""
+
+from __future__ import annotations
+
+from gradscope.facts import NonfiniteForward, ValueStats
+from gradscope.rules._words import counted, number
+
+_EXP_LIMITS = {"float16": 11.1, "bfloat16": 88.7, "float32": 88.7, "float64": 709.8}
+_LOGS = ("log", "log2", "log10")
+_DIVISIONS = ("div", "true_divide", "divide", "__truediv__", "remainder", "fmod")
+_EXPONENTIALS = ("exp", "expm1", "sinh", "cosh", "exp2")
+_SOFTMAXES = (
+    "softmax",
+    "log_softmax",
+    "cross_entropy",
+    "scaled_dot_product_attention",
+    "multi_head_attention_forward",
+)
+_PRODUCTS = (
+    "linear",
+    "matmul",
+    "mm",
+    "bmm",
+    "addmm",
+    "einsum",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "mul",
+    "sum",
+    "to",
+    "half",
+)
+_ARCS = ("acos", "asin", "arccos", "arcsin", "atanh", "erfinv")
+
+
+def forward_reason(fact: NonfiniteForward) -> str:
+    """The cause in words; "" where the statistics say nothing."""
+    first = fact.inputs[0] if fact.inputs else None
+    if fact.source is not None:
+        bad = next((one for one in fact.inputs if one.nan or one.inf), None)
+        return _nonfinite(bad) if bad else ""
+    if first is None:
+        return ""
+    op = fact.op.rstrip("_") if not fact.op.startswith("__") else fact.op
+    for ops, reason in _REASONS:
+        if op in ops and (text := reason(fact, first)):
+            return text
+    return "; ".join(_range(one) for one in fact.inputs[:3])
+
+
+def _logarithm(fact: NonfiniteForward, first: ValueStats) -> str:
+    if first.zeros:
+        return f"log of 0 is -Inf: the input is 0 at {_of(first.zeros, first, first.zero_at)}"
+    return f"log of a negative number is NaN: {_range(first)}" if (first.smallest or 0) < 0 else ""
+
+
+def _root(fact: NonfiniteForward, first: ValueStats) -> str:
+    return f"the root of a negative number is NaN: {_range(first)}" if (first.smallest or 0) < 0 else ""
+
+
+def _division(fact: NonfiniteForward, first: ValueStats) -> str:
+    divisor = fact.inputs[1] if len(fact.inputs) > 1 else None
+    if divisor is None or not divisor.zeros:
+        return ""
+    result = "0 / 0 is NaN" if fact.kind == "nan" else "a division by 0 is Inf"
+    return f"{result}: the divisor is 0 at {_of(divisor.zeros, divisor, divisor.zero_at)}"
+
+
+def _exponential(fact: NonfiniteForward, first: ValueStats) -> str:
+    limit = _EXP_LIMITS.get(first.dtype)
+    if limit is None or first.largest is None:
+        return ""
+    return f"exp overflows {first.dtype} above {limit:g}; the largest input is {number(first.largest)}"
+
+
+def _softmax(fact: NonfiniteForward, first: ValueStats) -> str:
+    masked = next((one for one in fact.inputs if one.inf), None)
+    if masked is not None:
+        return f"a row of nothing but -Inf has no softmax (0 / 0): {_nonfinite(masked)}"
+    if fact.op == "cross_entropy":
+        return (
+            "every target is ignored (ignore_index), or a target is out of range: a mean over nothing is NaN"
+        )
+    return ""
+
+
+def _power(fact: NonfiniteForward, first: ValueStats) -> str:
+    if (first.smallest or 0) < 0 and fact.kind == "nan":
+        return f"a fractional power of a negative number is NaN: {_range(first)}"
+    return (
+        f"0 to a negative power is Inf: the base is 0 at {_of(first.zeros, first, first.zero_at)}"
+        if first.zeros
+        else ""
+    )
+
+
+def _arc(fact: NonfiniteForward, first: ValueStats) -> str:
+    return f"{fact.op} is defined from -1 to 1: {_range(first)}"
+
+
+def _spread_of_one(fact: NonfiniteForward, first: ValueStats) -> str:
+    return f"{fact.op} of a single element divides by n - 1 = 0 (unbiased=False, or more than one element)"
+
+
+def _average(fact: NonfiniteForward, first: ValueStats) -> str:
+    return "a mean over no elements is 0 / 0" if first.numel == 0 else ""
+
+
+def _product(fact: NonfiniteForward, first: ValueStats) -> str:
+    dtype = fact.output.dtype if fact.output else first.dtype
+    if dtype != "float16":
+        return ""
+    return f"float16 ends at 65504: {'; '.join(_range(one) for one in fact.inputs[:2])}"
+
+
+_REASONS = (
+    (_LOGS, _logarithm),
+    (("sqrt", "rsqrt"), _root),
+    (_DIVISIONS, _division),
+    (_EXPONENTIALS, _exponential),
+    (_SOFTMAXES, _softmax),
+    (("pow", "__pow__", "float_power"), _power),
+    (_ARCS, _arc),
+    (("std", "var"), _spread_of_one),
+    (("mean",), _average),
+    (_PRODUCTS, _product),
+)
+
+
+def _range(stats: ValueStats) -> str:
+    if stats.numel == 0:
+        return f"{stats.name} has no elements"
+    if stats.smallest is None:
+        return _nonfinite(stats)
+    return f"{stats.name} lies between {number(stats.smallest)} and {number(stats.largest)}"
+
+
+def _nonfinite(stats: ValueStats) -> str:
+    kinds = " and ".join(
+        f"{name} at {_of(count, stats, stats.nonfinite_at)}"
+        for name, count in (("NaN", stats.nan), ("Inf", stats.inf))
+        if count
+    )
+    return f"{stats.name} is {kinds}"
+
+
+def _of(count: int, stats: ValueStats, places: tuple[str, ...]) -> str:
+    if count == stats.numel:
+        return "its only element" if count == 1 else f"all {stats.numel:,} places"
+    listed = f" ({', '.join(places)}{', ...' if count > len(places) else ''})" if places else ""
+    return f"{count:,} of {counted(stats.numel, 'place')}{listed}"
+
+
+def forward_advice(fact: NonfiniteForward) -> str:
+    """What to do about it, in words."""
+    op = fact.op
+    if op in _LOGS:
+        return "F.log_softmax / F.logsigmoid for the log of a softmax or sigmoid, torch.xlogy for x * log(y)"
+    if op in _EXPONENTIALS:
+        return "subtract the maximum first, or torch.logsumexp / softmax, which do"
+    if op in _SOFTMAXES:
+        return "leave at least one element of every row unmasked; skip batches without a target"
+    if op in _DIVISIONS:
+        return "handle the case where the divisor is 0 before dividing"
+    if op in _PRODUCTS:
+        return "run this op in float32 or bfloat16, or scale its inputs down"
+    if op in ("std", "var"):
+        return f"{op}(unbiased=False), or skip batches of one"
+    return f"keep the inputs of {op} in the range where its result is finite"

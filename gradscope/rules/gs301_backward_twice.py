@@ -1,0 +1,141 @@
+"""A backward walked into a graph that an earlier backward had already freed.
+
+What it finds
+    Torch's "Trying to backward through the graph a second time". Where a tensor of the old graph was
+    carried into the new one (a hidden state, a running average), the finding is on the line that
+    carries it; else on the second backward.
+
+Why it matters
+    Backward frees what the graph saved. Torch names only the backward that failed, while the tensor
+    that leads into the old graph is elsewhere.
+
+Example
+    ```python
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    cell = nn.RNNCell(2, 3)
+    hidden = torch.zeros(1, 3)
+    for step in range(2):
+        hidden = cell(torch.randn(1, 2), hidden)
+        hidden.pow(2).sum().backward()
+    ```
+
+Use instead
+    ```python
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    cell = nn.RNNCell(2, 3)
+    hidden = torch.zeros(1, 3)
+    for step in range(2):
+        hidden = cell(torch.randn(1, 2), hidden.detach())
+        hidden.pow(2).sum().backward()
+    ```
+
+Limits
+    A graph that saved nothing (`x + 2`) may be walked twice, and is silent, as in torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from gradscope.facts import Recording, SecondBackward
+from gradscope.finding import Finding, Location, Note, Related, Severity
+from gradscope.rules import rule
+from gradscope.rules._rewrites import assigned_name, with_keyword
+from gradscope.rules._source import snippet, statement
+from gradscope.rules._words import (
+    caught,
+    ended,
+    first_place,
+    node_words,
+    other_places,
+    path_text,
+    place,
+    quoted,
+)
+
+_finding = partial(Finding, "GS301", "backward-twice")
+
+
+@rule("GS301", "backward-twice", Severity.ERROR)
+def backward_twice(recording: Recording) -> Iterator[Finding]:
+    """One finding for each backward that met a freed graph."""
+    for fact in recording.second_backwards:
+        yield _carried_over(recording, fact) if fact.carriers else _walked_again(recording, fact)
+
+
+def _carried_over(recording: Recording, fact: SecondBackward) -> Finding:
+    carrier = fact.carriers[0]
+    location = first_place(carrier.location, fact.location)
+    line = statement(recording, carrier.location)
+    name = fact.subject or assigned_name(line, used_too=True)
+    freed = f" of {place(fact.freed_by, location)}" if fact.freed_by else ""
+    what = name or "the tensor that is carried over"
+    return _finding(
+        severity=ended(fact.ended_program),
+        message=f"backward runs into the graph of an earlier step, which the backward{freed} has freed",
+        location=location,
+        label=f"{quoted(name, 'a tensor')} carries the old graph into this step",
+        subjects=(name,) if name else (),
+        related=tuple(_related(fact, location)),
+        notes=(*_ways(fact, location), *caught(fact.ended_program)),
+        evidence={"node": fact.node, "carriers": [step.op for step in fact.carriers]},
+        fix=f"{what} = {what}.detach() before {place(location, location)}, at the start of each step"
+        if name
+        else ".detach() what one step hands to the next",
+    )
+
+
+def _ways(fact: SecondBackward, location: Location | None) -> tuple[Note, ...]:
+    if len(fact.carriers) < 2:
+        return ()
+    return (Note("carried by", path_text(fact.carriers, location)),)
+
+
+def _walked_again(recording: Recording, fact: SecondBackward) -> Finding:
+    same_line = (
+        fact.location is not None and fact.freed_by is not None and fact.location.at == fact.freed_by.at
+    )
+    if same_line:
+        message = "the same graph is walked again: it was built once, before the loop"
+        fix = "compute the loss anew in each iteration"
+    else:
+        where = f" of {place(fact.freed_by, fact.location)}" if fact.freed_by else ""
+        message = f"a second backward walks a graph that the backward{where} has freed"
+        first = (
+            with_keyword(snippet(recording, fact.freed_by), "retain_graph=True") if fact.freed_by else None
+        )
+        fix = "add the losses up and call backward() once"
+        fix += f", or keep the graph in {place(fact.freed_by, fact.location)}: {first}" if first else ""
+    return _finding(
+        severity=ended(fact.ended_program),
+        message=message,
+        location=fact.location,
+        label="the values saved for this backward are gone",
+        subjects=(fact.subject,) if fact.subject else (),
+        related=tuple(_related(fact, fact.location)),
+        notes=caught(fact.ended_program),
+        evidence={"node": fact.node, "carriers": []},
+        fix=fix,
+    )
+
+
+def _related(fact: SecondBackward, primary: Location | None) -> Iterator[Related]:
+    described = (
+        (
+            fact.node_at,
+            f"{node_words(fact.node)} is in both graphs" if fact.node else "made here, in the old graph",
+        ),
+        (fact.freed_by, "this backward freed the graph"),
+        (fact.location, "this backward runs into it"),
+    )
+    places = other_places([where for where, _ in described], than=primary)
+    for where, message in described:
+        if where is not None and where in places:
+            yield Related(where, message)

@@ -1,0 +1,30 @@
+"""What the whole suite shares: the comparison of outputs with stored files, and one flag to rewrite them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rewrite-golden",
+        action="store_true",
+        help="write the stored outputs anew instead of comparing with them",
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """Compares a whole output with the stored file at a path, or stores it under --rewrite-golden."""
+
+    def compare(path: Path, text: str) -> None:
+        if request.config.getoption("--rewrite-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        assert path.exists(), f"{path} is not stored yet: run pytest --rewrite-golden"
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare

@@ -1,0 +1,60 @@
+"""The same promises on a GPU: identical gradients, the right lines, the right names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from .running import PROGRAMS, difference, run_plain, run_recorded
+
+EXAMPLES = PROGRAMS.parent.parent / "examples"
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device"),
+]
+
+
+@pytest.fixture
+def on_cuda():
+    """Tensors and modules are made on the GPU, and its kernels give the same bits each time."""
+    torch.set_default_device("cuda")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_default_device(None)
+
+
+@pytest.mark.parametrize("script", ["cuda_training.py"])
+def test_gradients_are_the_same_on_a_gpu(script):
+    plain = run_plain(PROGRAMS / script)
+    assert plain.end.error is None, plain.end.error.rendered
+    recorded = run_recorded(PROGRAMS / script)
+    assert recorded.end.error is None, recorded.end.error.rendered
+    assert not difference(plain.stdout, recorded.stdout), difference(plain.stdout, recorded.stdout)
+    assert not recorded.findings, recorded.describe()
+    assert recorded.recording.device.startswith("cuda")
+
+
+@pytest.mark.parametrize(
+    "example",
+    ["chain_rule", "dead_relu", "inf_gradient", "inplace_saved", "nan_distance", "unused_parameter"],
+)
+def test_lines_are_the_same_on_a_gpu(example, on_cuda):
+    path = EXAMPLES / f"{example}.py"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    marked = [(m[1], n) for n, line in enumerate(lines, 1) if (m := re.search(r"# <- (GS\d+)", line))]
+    recorded = run_recorded(path)
+    assert [(f.code, f.location.line) for f in recorded.findings] == marked, recorded.describe()
+    assert all(Path(f.location.path) == path for f in recorded.findings)
+
+
+@pytest.mark.parametrize("example", ["chain_rule"])
+def test_the_chain_rule_table_is_the_same_on_a_gpu(example, on_cuda):
+    here = run_recorded(EXAMPLES / f"{example}.py").recording.chains
+    torch.set_default_device("cpu")
+    there = run_recorded(EXAMPLES / f"{example}.py").recording.chains
+    assert here == there
