@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import TypeAlias
 
 from gradscope.errors import Fault
@@ -16,7 +18,7 @@ from gradscope.loader.options import Options
 from gradscope.loader.placement import Placement, choose_placement
 from gradscope.loader.script import Script
 from gradscope.loader.target import Target
-from gradscope.recorder import Progress, Recorder
+from gradscope.recorder import Progress, Recorder, places
 
 Run: TypeAlias = Callable[[Callable[[str], None]], None]
 Watch: TypeAlias = Callable[[Progress], None]
@@ -91,7 +93,8 @@ def record(run: Run, max_steps: int | None, watch: Watch | None) -> Recording:
         end = run_to_end(lambda: run(_unheard), _unheard)
         raise _fault("the recorder could not be installed", end) from fault
     try:
-        end = run_to_end(lambda: run(recorder.note), recorder.ended_by, max_steps)
+        with _callers_hidden():
+            end = run_to_end(lambda: run(recorder.note), recorder.ended_by, max_steps)
     finally:
         fault = _leave(recorder)
     if fault is not None:
@@ -109,6 +112,22 @@ def _installed(max_steps: int | None, watch: Watch | None) -> tuple[Recorder | N
     except Exception as error:  # noqa: BLE001  the program must run all the same
         return None, error
     return recorder, None
+
+
+@contextmanager
+def _callers_hidden() -> Iterator[None]:
+    """Keeps what called us (click, the command's own script) from being taken for lines of the program."""
+    hidden = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if not places.is_inner(frame.f_code):
+            hidden.append(frame.f_code)
+        frame = frame.f_back
+    places._inner.update(dict.fromkeys(hidden, True))
+    try:
+        yield
+    finally:
+        places._inner.update(dict.fromkeys(hidden, False))
 
 
 def _leave(recorder: Recorder) -> Exception | None:

@@ -48,7 +48,9 @@ def _found(name: str | None) -> Rule:
     if rule is None:
         rules = all_rules().values()
         guess = did_you_mean(name, [spelling for other in rules for spelling in (other.code, other.slug)])
-        speaking = [] if guess else [other.code for other in rules if name.casefold() in other.page.casefold()]
+        speaking = (
+            [] if guess else [other.code for other in rules if name.casefold() in other.page.casefold()]
+        )
         advice = [f"gradscope explain {code}  (its page speaks of {name})" for code in speaking[:3]]
         raise UsageError(f"no rule {name}{guess}", try_next=(*advice, "gradscope explain --list"))
     return rule

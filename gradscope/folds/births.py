@@ -132,7 +132,11 @@ class BirthFold:
 
     def wants_look(self, spot: Spot) -> bool:
         """Whether statistics of this node would still be told: none were taken, or it was harmless."""
-        same = [kept for (node, place, _, _), kept in self._kept.items() if (node, place) == (spot.node, spot.place)]
+        same = [
+            kept
+            for (node, place, _, _), kept in self._kept.items()
+            if (node, place) == (spot.node, spot.place)
+        ]
         return not same or any(not kept.traced.reached and kept.looks < _MOST_LOOKS for kept in same)
 
     def add(self, births: Iterable[Traced], occasion: Occasion) -> None:

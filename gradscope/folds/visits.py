@@ -41,11 +41,11 @@ class Spot:
 class Factor:
     """A saved tensor that an outgoing gradient was multiplied by, and that was all zeros.
 
-    `is_leaf` says that it is a leaf, views one or was cast from one; `is_number` that it was a number.
+    `leaf` is the id of the leaf that it is, views or was cast from; `is_number` says that it was a number.
     """
 
     name: str
-    is_leaf: bool = False
+    leaf: int | None = None
     is_number: bool = False
 
 
@@ -64,8 +64,8 @@ class Visit:
 
     `outgoing` and `targets` go together, edge by edge: what was given, and the index of the node it
     was given to; None where nothing was given. `factors` explain zeros, edge by edge. `summands` counts
-    the edges that lead to this node, 0 for a root. `cancels` names edges whose zeros may come from a
-    sum that cancels. `look` is None where enough looks have been taken at this line.
+    the edges that lead to this node, 0 for a root. `cancels` tells the edges that get a sum, whose zeros
+    may come from terms that cancel. `look` is None where enough looks have been taken at this line.
     """
 
     index: int

@@ -17,19 +17,12 @@ from gradscope.folds.visits import Content, Factor, Received, Spot, Visit, locat
 _MOST_SITES = 256
 _MOST_SITES_PER_LEAF = 4
 
-Site = tuple[str, Place | None, str | None]
+Site = tuple[str, Place | None, Factor | None]
 """A node's name, its line, and the factor that was zero."""
-
-
-def site_of(spot: Spot, factor: Factor | None) -> Site:
-    """The identity of a site."""
-    return (spot.node, spot.place, factor.name if factor else None)
 
 
 @dataclass(slots=True)
 class _Kept:
-    spot: Spot
-    factor: Factor | None
     saved: tuple[ValueStats, ...]
     backwards: int = 0
     leaves: dict[int, None] = field(default_factory=dict)
@@ -58,12 +51,14 @@ class ZeroFold:
     def add(self, visits: Iterable[Visit], received: Mapping[int, Received]) -> None:
         """Folds in one backward: its visits in the order they ran, and what every leaf got."""
         zero = {index: got for index, got in received.items() if got.content is Content.ZERO}
-        nonzero = {got.key for index, got in received.items() if index not in zero and isinstance(got.key, int)}
+        nonzero = {
+            got.key for index, got in received.items() if index not in zero and isinstance(got.key, int)
+        }
         self._clear(nonzero)
         if not zero:
             return
         arriving: dict[int, list[frozenset[Site]]] = {}
-        seen: dict[Site, tuple[Visit, Factor | None]] = {}
+        seen: dict[Site, Visit] = {}
         for visit in visits:
             for target, sites in _zero_edges(visit, arriving.get(visit.index, ()), seen):
                 arriving.setdefault(target, []).append(sites)
@@ -86,14 +81,14 @@ class ZeroFold:
                 if not kept.leaves:
                     del self._sites[site]
 
-    def _keep(self, leaf: int, sites: frozenset[Site], seen: Mapping[Site, tuple[Visit, Factor | None]]) -> None:
+    def _keep(self, leaf: int, sites: frozenset[Site], seen: Mapping[Site, Visit]) -> None:
         for site in sorted(sites, key=lambda one: list(seen).index(one)):
             if site not in self._sites:
                 if len(self._sites) >= _MOST_SITES:
                     self.left_out += 1
                     continue
-                visit, factor = seen[site]
-                self._sites[site] = _Kept(visit.spot, factor, visit.look.saved if visit.look else ())
+                visit = seen[site]
+                self._sites[site] = _Kept(visit.look.saved if visit.look else ())
             known = self._zero.setdefault(leaf, {})
             if site in known or len(known) < _MOST_SITES_PER_LEAF:
                 known[site] = None
@@ -103,31 +98,40 @@ class ZeroFold:
 
     def facts(self, leaf_name: Callable[[int], str]) -> tuple[ZeroedAt, ...]:
         """The sites in the order they were found. `leaf_name` names a leaf by its id."""
-        return tuple(
-            ZeroedAt(
-                node=kept.spot.node,
-                op=op_name(kept.spot.node),
-                location=location(kept.spot.place),
-                leaves=tuple(dict.fromkeys(map(leaf_name, kept.leaves))),
-                saved=kept.saved,
-                backwards=kept.backwards,
-                factor=kept.factor.name if kept.factor else None,
-                factor_is_leaf=bool(kept.factor and kept.factor.is_leaf),
-                constant_factor=bool(kept.factor and kept.factor.is_number),
-            )
-            for kept in self._sites.values()
-            if kept.leaves
-        )
+        return tuple(_fact(site, kept, leaf_name) for site, kept in self._sites.items() if kept.leaves)
+
+
+def _fact(site: Site, kept: _Kept, leaf_name: Callable[[int], str]) -> ZeroedAt:
+    node, place, factor = site
+    name = None
+    if factor is not None:
+        name = factor.name if factor.leaf is None else leaf_name(factor.leaf)
+    return ZeroedAt(
+        node=node,
+        op=op_name(node),
+        location=location(place),
+        leaves=tuple(dict.fromkeys(map(leaf_name, kept.leaves))),
+        saved=kept.saved,
+        backwards=kept.backwards,
+        factor=name,
+        factor_is_leaf=factor is not None and factor.leaf is not None,
+        constant_factor=factor is not None and factor.is_number,
+    )
 
 
 def _zero_edges(
     visit: Visit,
     arriving: Iterable[frozenset[Site]],
-    seen: dict[Site, tuple[Visit, Factor | None]],
+    seen: dict[Site, Visit],
 ) -> Iterator[tuple[int, frozenset[Site]]]:
     """The edges of a visit that gave zeros, each with the sites those zeros come from."""
     passing = frozenset[Site]().union(*arriving) if visit.incoming is Content.ZERO else None
-    whole = all(given is Content.ZERO for given in visit.outgoing if given is not None)
+    cancels = visit.cancels or (False,) * len(visit.outgoing)
+    whole = all(
+        given is Content.ZERO or summed
+        for given, summed in zip(visit.outgoing, cancels, strict=True)
+        if given is not None
+    )
     for edge, (target, given) in enumerate(zip(visit.targets, visit.outgoing, strict=True)):
         if given is not Content.ZERO or target is None:
             continue
@@ -135,10 +139,9 @@ def _zero_edges(
             sites = passing
         else:
             factor = visit.factors[edge] if visit.factors else None
-            cancels = bool(visit.cancels) and visit.cancels[edge]
-            if factor is None and (cancels or not whole):
+            if factor is None and (cancels[edge] or not whole):
                 continue
-            site = site_of(visit.spot, factor)
-            seen.setdefault(site, (visit, factor))
+            site = (visit.spot.node, visit.spot.place, factor)
+            seen.setdefault(site, visit)
             sites = frozenset((site,))
         yield target, sites

@@ -87,7 +87,7 @@ def _shape_guess(name: str, found: nn.Module | type[nn.Module]) -> tuple[str, st
             found = found()
         except Exception:  # noqa: BLE001  only a guess is lost; tracing it will show the error
             return " --input '...'", ""
-    guess = guess_inputs(found)
-    if guess is None:
+    guesses = guess_inputs(found)
+    if not guesses:
         return " --input '...'", ""
-    return f" {guess.options}", f"; the shape is a guess from {name}.{guess.layer}"
+    return f" {guesses[0].options}", f"; the shape is a guess from {name}.{guesses[0].layer}"

@@ -8,6 +8,9 @@ from typing import Any
 
 from torch import nn
 
+_SIDES = (32, 28, 64, 224)
+"""Heights of images to try: a linear layer behind the convolutions fits only one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guess:
@@ -22,19 +25,22 @@ class Guess:
         return " ".join(f"--input '{expression}'" for expression in self.expressions)
 
 
-def guess_inputs(module: nn.Module) -> Guess | None:
-    """A guess from the configuration of a transformers model, or else from the first layer registered.
+def guess_inputs(module: nn.Module) -> list[Guess]:
+    """Guesses from the configuration of a transformers model, or else from the first layer registered.
 
-    None where no layer tells. A guess may be wrong: it is always said to be one.
+    The likeliest first, none where no layer tells. A guess may be wrong: it is always said to be one.
     """
     configured = _from_config(getattr(module, "config", None), type(module).__name__)
     if configured is not None:
-        return Guess(configured, f"{type(module).__name__}.config")
+        return [Guess(configured, f"{type(module).__name__}.config")]
     for name, layer in module.named_modules():
+        name = name or type(layer).__name__
+        if isinstance(layer, nn.Conv2d):
+            return [Guess((f"randn(2, {layer.in_channels}, {side}, {side})",), name) for side in _SIDES]
         for kind, expression in _BY_LAYER.items():
             if isinstance(layer, kind):
-                return Guess((expression(layer),), name or type(layer).__name__)
-    return None
+                return [Guess((expression(layer),), name)]
+    return []
 
 
 def _sequence(size: int, batch_first: bool) -> str:
@@ -45,7 +51,6 @@ _BY_LAYER: Mapping[Any, Callable[[Any], str]] = {
     nn.Bilinear: lambda layer: f"randn(2, {layer.in1_features})",
     nn.Linear: lambda layer: f"randn(2, {layer.in_features})",
     nn.Conv1d: lambda layer: f"randn(2, {layer.in_channels}, 128)",
-    nn.Conv2d: lambda layer: f"randn(2, {layer.in_channels}, 32, 32)",
     nn.Conv3d: lambda layer: f"randn(2, {layer.in_channels}, 16, 16, 16)",
     nn.ConvTranspose1d: lambda layer: f"randn(2, {layer.in_channels}, 16)",
     nn.ConvTranspose2d: lambda layer: f"randn(2, {layer.in_channels}, 8, 8)",

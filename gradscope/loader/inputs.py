@@ -28,26 +28,27 @@ class Inputs:
     source: str = ""
 
     def copies(self) -> Inputs:
-        """The same values in new tensors, so that a pass that changes its input does not change the next."""
-        return Inputs(
-            tuple(_mapped(copied, value) for value in self.args),
-            {name: _mapped(copied, value) for name, value in self.kwargs.items()},
-            self.source,
-        )
+        """The same values in new tensors, so that a pass that changes its input does not change the next.
+
+        They are leaves, which require a gradient where these do.
+        """
+        return self._changed(lambda tensor: tensor.detach().clone().requires_grad_(tensor.requires_grad))
 
     def placed(self, device: torch.device, dtype: torch.dtype | None) -> Inputs:
         """On `device`, and floating-point tensors in `dtype` where one is given."""
 
         def place(tensor: torch.Tensor) -> torch.Tensor:
             to = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
-            moved = tensor.detach().to(device=device, dtype=to)
-            return moved.requires_grad_() if tensor.requires_grad else moved
+            return tensor.detach().to(device=device, dtype=to).requires_grad_(tensor.requires_grad)
 
-        return Inputs(
-            tuple(_mapped(place, value) for value in self.args),
-            {name: _mapped(place, value) for name, value in self.kwargs.items()},
-            self.source,
-        )
+        return self._changed(place)
+
+    def _changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Inputs:
+        # Not the program's doing: the recorder must not take the detach for a cut of its value's way.
+        with torch._C.DisableTorchFunction():
+            args = tuple(_mapped(change, value) for value in self.args)
+            kwargs = {name: _mapped(change, value) for name, value in self.kwargs.items()}
+        return Inputs(args, kwargs, self.source)
 
     def tensors(self) -> list[torch.Tensor]:
         """Every tensor among the inputs, in order."""
@@ -64,11 +65,6 @@ class Inputs:
         parts = [describe(value) for value in self.args]
         parts += [f"{name}={describe(value)}" for name, value in self.kwargs.items()]
         return ", ".join(parts) or "no arguments"
-
-
-def copied(tensor: torch.Tensor) -> torch.Tensor:
-    """A new leaf with the same values, requiring a gradient where `tensor` does."""
-    return tensor.detach().clone().requires_grad_(tensor.requires_grad)
 
 
 def _mapped(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
@@ -104,7 +100,9 @@ def from_expressions(texts: Sequence[str]) -> Inputs:
     """Positional and named inputs, in the order typed; InputError for one that cannot be read."""
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
-    for given in map(read_input, texts):
+    with torch._C.DisableTorchFunction():
+        read = [read_input(text) for text in texts]
+    for given in read:
         if given.name is None:
             args.append(given.value)
         elif given.name in kwargs:
@@ -161,12 +159,11 @@ def check_fits(name: str, function: Callable[..., Any], inputs: Inputs) -> None:
     except TypeError as error:
         unknown = [key for key in inputs.kwargs if key not in signature.parameters]
         guess = did_you_mean(unknown[0], signature.parameters) if unknown else ""
+        missing = [name for name in required(signature)[len(inputs.args) :] if name not in inputs.kwargs]
         raise InputError(
             f"the inputs do not fit {name}{signature_text(signature)}: {error}{guess}",
             where=(f"given  {inputs.source or 'nothing'}",),
-            try_next=[" ".join(f"--input '{p}=...'" for p in required(signature))]
-            if required(signature)
-            else (),
+            try_next=" ".join(["add", *(f"--input '{name}=...'" for name in missing)]) if missing else (),
         ) from None
 
 

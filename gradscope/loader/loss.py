@@ -40,7 +40,7 @@ def find_loss(spec: str | None) -> Loss:
         names = ", ".join(LOSSES)
         raise UsageError(
             f"--loss {spec} is not a loss{did_you_mean(spec, LOSSES)}",
-            try_next=(f"one of {names}, or a function of yours: --loss losses.py:{spec}",),
+            try_next=f"one of {names}, or a function of yours: --loss losses.py:my_loss",
         )
     target = parse_target([spec])
     function = attribute_of(_imported_beside(target), target)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 
 from gradscope.errors import GradscopeError, InputError, TargetError
@@ -54,7 +55,7 @@ class Model:
         subject, output = _build(found, name, given)
         if isinstance(subject, nn.Module):
             subject.to(device=self.placement.device, dtype=self.placement.dtype)
-            inputs = given or _guessed(subject, name, note)
+            inputs = given if given is not None else self._guessed(subject, name, note)
             check_fits(f"{type(subject).__name__}.forward", subject.forward, inputs)
         else:
             inputs = given if given is not None and _takes_arguments(subject) else Inputs()
@@ -62,6 +63,29 @@ class Model:
                 raise InputError(f"{name} takes no inputs", where=(f"given  {given.source}",))
             check_fits(name, subject, inputs)
         self._passes(subject, name, inputs.placed(self.placement.device, self.placement.dtype), output, note)
+
+    def _guessed(self, subject: nn.Module, name: str, note: Note) -> Inputs:
+        """Inputs guessed from the first layer: the first of several shapes that forward takes."""
+        needed = required_of(subject.forward)
+        if not needed:
+            return Inputs(source="no inputs")
+        guesses = [guess for guess in guess_inputs(subject) if _enough(guess, needed)]
+        if not guesses:
+            raise _no_inputs(subject, name)
+        guess = guesses[0]
+        if len(guesses) > 1:
+            guess = next((guess for guess in guesses if self._runs(subject, guess)), guess)
+        note(f"inputs: {guess.options}, guessed from {guess.layer}; say other ones with --input or {HOOK}()")
+        return _inputs_of(guess)
+
+    def _runs(self, subject: nn.Module, guess: Guess) -> bool:
+        inputs = _inputs_of(guess).placed(self.placement.device, self.placement.dtype)
+        try:
+            with torch.no_grad():
+                subject(*inputs.args, **inputs.kwargs)
+        except RuntimeError:
+            return False
+        return True
 
     def _passes(
         self, subject: Callable[..., Any], name: str, inputs: Inputs, output: Any, note: Note
@@ -93,8 +117,8 @@ def _build(found: object, name: str, given: Inputs | None) -> tuple[Callable[...
         raise TargetError(f"{name} is a class, but not an nn.Module")
     if not callable(found):
         raise TargetError(
-            f"{name} is a {type(found).__name__}; a target is an nn.Module, a factory of one, or a function "
-            "that returns a loss"
+            f"{name} is of type {type(found).__name__}; a target is an nn.Module, a factory of one, or a "
+            "function that returns a loss"
         )
     needed = required_of(found)
     if isinstance(found, type):
@@ -145,20 +169,14 @@ def _needs_arguments(module: type, name: str, needed: list[str]) -> TargetError:
     return TargetError(
         f"{module.__name__}{_signature(module)} needs the {plural} {', '.join(needed)} to be constructed",
         try_next=(
-            f"write a factory beside it, and trace that: def build(): return {module.__name__}({values})",
             f"gradscope trace {file}:build",
+            "where build is a factory that you write beside it:",
+            f"def build(): return {module.__name__}({values})",
         ),
     )
 
 
-def _guessed(subject: nn.Module, name: str, note: Note) -> Inputs:
-    needed = required_of(subject.forward)
-    if not needed:
-        return Inputs(source="no inputs")
-    guess = guess_inputs(subject)
-    if guess is None or not _enough(guess, needed):
-        raise no_inputs(subject, name, guess)
-    note(f"inputs: {guess.options}, guessed from {guess.layer}; say other ones with --input or {HOOK}()")
+def _inputs_of(guess: Guess) -> Inputs:
     inputs = from_expressions(guess.expressions)
     return Inputs(inputs.args, inputs.kwargs, f"{guess.options} (guessed from {guess.layer})")
 
@@ -168,10 +186,11 @@ def _enough(guess: Guess, needed: list[str]) -> bool:
     return set(needed) <= named or (not named and len(needed) <= len(guess.expressions))
 
 
-def no_inputs(subject: nn.Module, name: str, guess: Guess | None) -> InputError:
+def _no_inputs(subject: nn.Module, name: str) -> InputError:
     """The error for a module whose inputs were not given and cannot be guessed, with what to type."""
     class_name = type(subject).__name__
     needed = required_of(subject.forward)
+    guess = next(iter(guess_inputs(subject)), None)
     if guess is None:
         options = " ".join(f"--input '{parameter}=randn(...)'" for parameter in needed)
         hint = f"no layer of {class_name} tells a shape; or define {HOOK}() beside it"
@@ -203,6 +222,7 @@ def _make_leaves(subject: Callable[..., Any], inputs: Inputs) -> bool:
     if isinstance(subject, nn.Module) and any(p.requires_grad for p in subject.parameters()):
         return False
     floats = [t for t in inputs.tensors() if t.is_floating_point() and not t.requires_grad]
-    for tensor in floats:
-        tensor.requires_grad_()
+    with torch._C.DisableTorchFunction():
+        for tensor in floats:
+            tensor.requires_grad_()
     return bool(floats)

@@ -56,6 +56,8 @@ class Script:
         sys.orig_argv[:] = [sys.orig_argv[0], *self.target.command_line]
         set_path0(main.path0)
         sys.modules["__main__"] = module
+        if "__mp_main__" in sys.modules:  # set by an earlier import of multiprocessing; children pickle by it
+            sys.modules["__mp_main__"] = module
         exec(main.code, vars(module))
 
     def _prepare_module(self) -> Main:

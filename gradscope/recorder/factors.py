@@ -32,14 +32,31 @@ _PRODUCTS: dict[str, tuple[str, ...]] = {
 }
 # Only the first edge is multiplied, by the weight of the second.
 _SCALED = frozenset(
-    """NativeLayerNormBackward0 NativeGroupNormBackward0 NativeBatchNormBackward0 CudnnBatchNormBackward0
-    MiopenBatchNormBackward0""".split()
+    (
+        "NativeLayerNormBackward0",
+        "NativeGroupNormBackward0",
+        "NativeBatchNormBackward0",
+        "CudnnBatchNormBackward0",
+        "MiopenBatchNormBackward0",
+    )
 )
-_SUMS = frozenset("AddBackward0 SubBackward0 RsubBackward1 ExpandBackward0".split())
+_SUMS = frozenset(("AddBackward0", "SubBackward0", "RsubBackward1", "ExpandBackward0"))
 _CARRIERS = frozenset(
-    """TBackward0 TransposeBackward0 PermuteBackward0 ViewBackward0 UnsafeViewBackward0 ReshapeAliasBackward0
-    UnsqueezeBackward0 SqueezeBackward0 SqueezeBackward1 ExpandBackward0 ToCopyBackward0 CloneBackward0
-    AliasBackward0""".split()
+    (
+        "TBackward0",
+        "TransposeBackward0",
+        "PermuteBackward0",
+        "ViewBackward0",
+        "UnsafeViewBackward0",
+        "ReshapeAliasBackward0",
+        "UnsqueezeBackward0",
+        "SqueezeBackward0",
+        "SqueezeBackward1",
+        "ExpandBackward0",
+        "ToCopyBackward0",
+        "CloneBackward0",
+        "AliasBackward0",
+    )
 )
 
 
@@ -53,19 +70,19 @@ def _sources(label: str) -> tuple[tuple[str, int] | None, ...]:
     return tuple((names[other[edge]], other[edge]) if edge in other else None for edge in range(len(names)))
 
 
-def may_cancel(label: str, edge: int, outgoing: Tensor, incoming: int) -> bool:
-    """Whether zeros on this edge may come from a sum: `incoming` is the number of elements summed."""
+def is_sum(label: str, edge: int, outgoing: Tensor, incoming: int) -> bool:
+    """Whether this edge gets a sum of the incoming gradient, which has `incoming` elements: it may cancel."""
     if label in _PRODUCTS:
         return _PRODUCTS[label][edge : edge + 1] == (_SUM,)
     if label in _SCALED:
-        return edge > 0
+        return edge > 1
     return label in _SUMS and outgoing.numel() < incoming
 
 
-def zero_factor(node: Any, label: str, edge: int, is_leaf: Callable[[Tensor], bool]) -> Factor | None:
+def zero_factor(node: Any, label: str, edge: int, leaf_of: Callable[[Tensor], int | None]) -> Factor | None:
     """The saved tensor that made this edge's gradient zero, if it is all zeros.
 
-    `is_leaf` says whether a tensor shares memory with a leaf; a cast or a view of a leaf is also one.
+    `leaf_of` gives the id of the leaf that a tensor shares memory with; a cast of a leaf is also one.
     """
     sources = _sources(label)
     source = sources[edge] if edge < len(sources) else None
@@ -76,20 +93,21 @@ def zero_factor(node: Any, label: str, edge: int, is_leaf: Callable[[Tensor], bo
     if tensor is None or content(tensor) is not Content.ZERO:
         return None
     own = node.next_functions[own_edge][0] if own_edge < len(node.next_functions) else None
-    number = own is None and is_number(tensor)
-    return Factor(name, is_leaf=is_leaf(tensor) or _comes_from_leaf(own), is_number=number)
+    leaf = leaf_of(tensor)
+    return Factor(name, _leaf_behind(own) if leaf is None else leaf, own is None and is_number(tensor))
 
 
-def _comes_from_leaf(node: Any) -> bool:
+def _leaf_behind(node: Any) -> int | None:
+    """The id of the leaf that a node only views or casts."""
     for _ in range(8):
         if node is None:
-            return False
+            return None
         if hasattr(node, "variable"):
-            return True
+            return id(node.variable)
         if node.name() not in _CARRIERS:
-            return False
+            return None
         node = node.next_functions[0][0]
-    return False
+    return None
 
 
 def edge_of(label: str, saved_name: str) -> int:

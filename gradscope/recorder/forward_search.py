@@ -14,11 +14,21 @@ from torch import Tensor
 from gradscope.folds.provenance import Origin
 from gradscope.folds.visits import Content, op_name
 from gradscope.recorder.factors import edge_of
+from gradscope.recorder.node_hooks import AccumulateGrad
 from gradscope.recorder.saved import saved_stats, saved_tensor, saved_tensors
 from gradscope.recorder.stats import content, has_gradient_dtype, value_stats
-from gradscope.recorder.watched_pass import AccumulateGrad, node_label, place_of
+from gradscope.recorder.watched_pass import node_label, place_of
 
-_FILLS = frozenset("MaskedFillBackward0 WhereBackward0 FillBackward0 TriuBackward0 IndexPutBackward0 CopySlices".split())
+_FILLS = frozenset(
+    (
+        "MaskedFillBackward0",
+        "WhereBackward0",
+        "FillBackward0",
+        "TriuBackward0",
+        "IndexPutBackward0",
+        "CopySlices",
+    )
+)
 
 
 def _outside(name: str, test: Callable[[Tensor], Tensor]) -> Callable[[Any], bool]:
@@ -91,7 +101,7 @@ def _is_bad(tensor: Tensor) -> bool:
 
 
 def _nearest(maker: Any, implied: Sequence[Any]) -> Any:
-    """The node that must have given a non-finite result, upstream of `maker` through ops that save nothing."""
+    """The node that gave the non-finite result: `maker`, or one behind it that is known to."""
     node = maker
     for _ in range(8):
         if node in implied:

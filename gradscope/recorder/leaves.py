@@ -24,6 +24,9 @@ from gradscope.recorder.optimizers import OptimizerEntry, Optimizers
 from gradscope.recorder.places import Loc
 
 
+_MOST_OF_A_NAME = 100
+
+
 @dataclass(slots=True)
 class LeafEntry:
     """One leaf, or a line of leaves that replaced each other under one name."""
@@ -71,15 +74,17 @@ class Leaves:
         entry = self._by_id.get(id(tensor))
         if entry is not None and entry.tensor() is tensor:
             return entry
-        name = self._name(tensor)
-        key = (name, tuple(tensor.shape))
-        known = self._by_name.get(key)
-        if known is not None and (known.tensor() is None or known.root is None):
-            known.tensor = weakref.ref(tensor)
-            self._by_id[id(tensor)] = known
-            return known
-        if known is not None:
-            key = (f"{name}#{len(self._by_name)}", key[1])
+        name, shape = self._name(tensor), tuple(tensor.shape)
+        key = (name, shape)
+        for again in range(2, _MOST_OF_A_NAME):
+            known = self._by_name.get(key)
+            if known is None:
+                break
+            if known.tensor() is None:
+                known.tensor = weakref.ref(tensor)
+                self._by_id[id(tensor)] = known
+                return known
+            key = (f"{name}#{again}", shape)
         entry = LeafEntry(
             weakref.ref(tensor),
             key[0],
@@ -110,10 +115,14 @@ class Leaves:
             name = root.parameters.get(id(tensor))
             if name is not None:
                 return f"{root.name}.{name}" if len(self._modules.roots) > 1 else name
-        stranger = self._modules.stranger(tensor)
         name = variable_name(tensor)
         if name is not None:
             return name
+        for _, module in roots:
+            stored = _stored_in(module, tensor)
+            if stored is not None:
+                return stored[2]
+        stranger = self._modules.stranger(tensor)
         shape = ", ".join(map(str, tensor.shape))
         return f"{stranger[1]} parameter ({shape})" if stranger else f"tensor ({shape})"
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from gradscope.folds.births import BirthFold
 from gradscope.folds.visits import Occasion
 from gradscope.folds.zeroing import ZeroFold
 from gradscope.recorder.places import Loc
-from gradscope.recorder.watched_pass import AccumulateGrad, WatchedPass, place_of
+from gradscope.recorder.stats import why_unreadable
+from gradscope.recorder.watched_pass import WatchedPass, place_of
 
 __all__ = ["NodeWatch", "place_of"]
 
@@ -53,21 +52,22 @@ class NodeWatch:
         `inputs=`, was asked for; without them a gradient that `autograd.grad` returns is not attributed.
         `exact` is False in a pass that is looked at because an earlier one went wrong unseen.
         """
-        reason = _why_not(roots)
         watched = None
         with torch._C.DisableTorchFunction(), self._lock:
-            if reason:
-                self.passed_over[reason] += 1
-            else:
-                trainable = sum(type(node) is AccumulateGrad for node in nodes)
-                occasion = Occasion(backward, step, trainable, exact)
-                watched = WatchedPass(nodes, roots, inputs, occasion, self.births, self.zeroing)
-            self._passes.setdefault(threading.get_ident(), []).append(watched)
-            if watched is not None:
-                try:
+            passes = self._passes.setdefault(threading.get_ident(), [])
+            try:
+                reason = why_unreadable(roots)
+                if reason:
+                    self.passed_over[reason] += 1
+                else:
+                    occasion = Occasion(backward, step, 0, exact)
+                    watched = WatchedPass(nodes, roots, inputs, occasion, self.births, self.zeroing)
+                    passes.append(watched)
                     watched.attach()
-                except Exception as error:  # noqa: BLE001  must not reach the program's backward
-                    watched.failed(error)
+            except Exception as error:  # noqa: BLE001  must not reach the program's backward
+                self._failed(error)
+            if watched is None:
+                passes.append(None)
 
     def after(self) -> None:
         """Removes every hook of this thread's latest pass and folds what they saw; call it in `finally`."""
@@ -83,26 +83,13 @@ class NodeWatch:
                 watched.detach()
                 watched.fold()
             except Exception as error:  # noqa: BLE001
-                watched.failed(error)
+                self._failed(error)
             finally:
                 watched.release()
             self.unwatched += watched.unwatched
-            self.failures += len(watched.failures)
-            self.faults.update(f"{type(error).__name__}: {error}" for error in watched.failures)
+            for failure in watched.failures:
+                self._failed(failure)
 
-
-def _why_not(roots: Sequence[Any]) -> str:
-    """Why this pass cannot be watched; empty where it can. A root may be a `GradientEdge`."""
-    tensors = [root for root in roots if isinstance(root, Tensor)]
-    if any(type(root) not in (Tensor, torch.nn.Parameter) for root in tensors):
-        return "a tensor subclass"
-    if torch._C._functorch.maybe_current_level() is not None:
-        return "inside torch.func"
-    if any(root.is_meta for root in tensors):
-        return "meta tensors"
-    if any(root.is_cuda for root in tensors) and torch.cuda.is_current_stream_capturing():
-        return "a CUDA graph being captured"
-    compiled = sys.modules.get("torch._dynamo.compiled_autograd")
-    if getattr(compiled, "compiled_autograd_enabled", False):
-        return "compiled autograd"
-    return ""
+    def _failed(self, error: Exception) -> None:
+        self.failures += 1
+        self.faults[f"{type(error).__name__}: {error}"] += 1

@@ -15,17 +15,45 @@ from gradscope.folds.provenance import Origin, ProvenanceFold, Trail, begin, inh
 from gradscope.folds.visits import Content
 from gradscope.recorder.forward_search import search
 from gradscope.recorder.places import Loc
-from gradscope.recorder.stats import content, has_gradient_dtype, total, value_stats
+from gradscope.recorder.stats import PLAIN, content, has_gradient_dtype, total, value_stats, why_unreadable
 from gradscope.recorder.trails import TensorTrails
 
 # A view of finite elements is finite: nothing to read.
 _VIEWS = frozenset(
-    """view view_as reshape transpose swapaxes permute unsqueeze expand expand_as t contiguous detach detach_ alias
-    flatten unflatten chunk split tensor_split select narrow unbind movedim requires_grad_ .T .mT .data""".split()
+    (
+        "view",
+        "view_as",
+        "reshape",
+        "transpose",
+        "swapaxes",
+        "permute",
+        "unsqueeze",
+        "expand",
+        "expand_as",
+        "t",
+        "contiguous",
+        "detach",
+        "detach_",
+        "alias",
+        "flatten",
+        "unflatten",
+        "chunk",
+        "split",
+        "tensor_split",
+        "select",
+        "narrow",
+        "unbind",
+        "movedim",
+        "requires_grad_",
+        ".T",
+        ".mT",
+        ".data",
+    )
 )
-_UNINITIALISED = frozenset("empty empty_like new_empty empty_strided empty_permuted resize_ resize_as_".split())
+_UNINITIALISED = frozenset(
+    ("empty", "empty_like", "new_empty", "empty_strided", "empty_permuted", "resize_", "resize_as_")
+)
 _STATS_PER_LINE = 32
-_PLAIN = (Tensor, torch.nn.Parameter)
 
 
 class ForwardWatch:
@@ -79,7 +107,7 @@ class ForwardWatch:
             return
         written = inputs[:1] if op == "__setitem__" else _tensors(output)
         for tensor in written:
-            if type(tensor) not in _PLAIN or not has_gradient_dtype(tensor) or not _readable(tensor):
+            if type(tensor) not in PLAIN or not has_gradient_dtype(tensor) or not _readable(tensor):
                 continue
             value = total(tensor)
             if not value - value:
@@ -103,7 +131,7 @@ class ForwardWatch:
         """Where a non-finite result comes from: from its inputs, from this op, or from the program."""
         parents = []
         for position, tensor in enumerate(inputs):
-            if type(tensor) in _PLAIN and has_gradient_dtype(tensor) and _is_used(op, tensor, arguments):
+            if type(tensor) in PLAIN and has_gradient_dtype(tensor) and _is_used(op, tensor, arguments):
                 trail = self._trails.get(tensor)
                 if trail is None and tensor is not output:
                     trail = self._given(op, tensor, position, loc)
@@ -157,7 +185,7 @@ class ForwardWatch:
         """
         try:
             with torch.no_grad():
-                found = content(root)
+                found = Content.NONZERO if why_unreadable([root]) else content(root)
                 if found.is_finite:
                     return
                 scalar = root.numel() == 1 and not root.is_complex()
@@ -225,5 +253,9 @@ def _source(op: str, inputs: Sequence[Tensor], found: Content, numbers: Sequence
 
 def _stats_of_inputs(inputs: Sequence[Tensor], output: Tensor | None) -> Iterator[ValueStats]:
     for position, tensor in enumerate(inputs):
-        if tensor is not output and type(tensor) in _PLAIN and (has_gradient_dtype(tensor) or tensor.dtype is torch.bool):
+        if (
+            tensor is not output
+            and type(tensor) in PLAIN
+            and (has_gradient_dtype(tensor) or tensor.dtype is torch.bool)
+        ):
             yield value_stats(f"input {position}", tensor)

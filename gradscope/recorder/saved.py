@@ -6,7 +6,7 @@ unpacking it would run the program's code, or a whole recomputation, once more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -23,7 +23,7 @@ _RAW = "_raw_saved_"
 
 
 @cache
-def _raw_names(kind: type) -> tuple[str, ...]:
+def _raw_names(kind: Hashable) -> tuple[str, ...]:
     return tuple(name.removeprefix(_RAW) for name in dir(kind) if name.startswith(_RAW))
 
 
@@ -32,7 +32,7 @@ def saved_tensors(node: Any) -> Iterator[tuple[str, Tensor]]:
 
     A list of them is named "indices[0]", those of a custom Function "saved_tensors[0]".
     """
-    for name in _raw_names(type(node)):
+    for name in _raw_names(node.__class__):
         try:
             raw = getattr(node, _RAW + name)
         except RuntimeError:
@@ -50,7 +50,7 @@ def saved_tensors(node: Any) -> Iterator[tuple[str, Tensor]]:
 
 def saved_tensor(node: Any, name: str) -> Tensor | None:
     """The saved tensor of that name, None where there is none to be read."""
-    if name not in _raw_names(type(node)):
+    if name not in _raw_names(node.__class__):
         return None
     try:
         return _tensor(getattr(node, _RAW + name))
@@ -60,7 +60,7 @@ def saved_tensor(node: Any, name: str) -> Tensor | None:
 
 def has_unpack_hook(node: Any) -> bool:
     """Whether unpacking a saved tensor of this node would run somebody's code."""
-    for name in _raw_names(type(node)):
+    for name in _raw_names(node.__class__):
         try:
             raw = getattr(node, _RAW + name)
         except RuntimeError:
@@ -82,7 +82,11 @@ def is_number(tensor: Tensor) -> bool:
     """Whether a saved tensor stands for a Python number: 0-dim, and weak in type promotion."""
     narrower = {torch.float64: torch.float32, torch.int64: torch.int32, torch.complex128: torch.complex64}
     other = narrower.get(tensor.dtype)
-    return tensor.dim() == 0 and other is not None and torch.result_type(tensor, torch.empty((), dtype=other)) == other
+    return (
+        tensor.dim() == 0
+        and other is not None
+        and torch.result_type(tensor, torch.empty((), dtype=other)) == other
+    )
 
 
 def saved_stats(node: Any) -> tuple[ValueStats, ...]:
@@ -102,4 +106,6 @@ def _saved_numbers(node: Any) -> Iterator[ValueStats]:
     for name in _NUMBERS:
         value = getattr(node, "_saved_" + name, None)
         if isinstance(value, (int, float)):
-            yield ValueStats(name, (), type(value).__name__, 1, int(value == 0), 0, 0, float(value), float(value))
+            yield ValueStats(
+                name, (), type(value).__name__, 1, int(value == 0), 0, 0, float(value), float(value)
+            )

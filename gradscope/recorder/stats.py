@@ -6,12 +6,17 @@ unless all elements are, or cancel. Only a sum that raises a doubt is followed b
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from gradscope.facts import ValueStats
 from gradscope.folds.visits import Content
 
+PLAIN = (Tensor, torch.nn.Parameter)
 _PLACES = 4
 _SMALL_FLOATS = frozenset(
     getattr(torch, name)
@@ -20,8 +25,8 @@ _SMALL_FLOATS = frozenset(
 )
 
 
-def total(tensor: Tensor) -> float:
-    """The sum of all elements (a complex number for complex ones).
+def total(tensor: Tensor) -> Any:
+    """The sum of all elements as a Python number.
 
     One-dimensional tensors of a few elements are summed in Python, which is several times faster.
     """
@@ -128,3 +133,21 @@ def repeated_elements(tensor: Tensor) -> int:
 def has_gradient_dtype(tensor: Tensor) -> bool:
     """True for floating and complex tensors."""
     return tensor.is_floating_point() or tensor.is_complex()
+
+
+def why_unreadable(tensors: Sequence[Any]) -> str:
+    """Why the values of these tensors cannot be read now; empty where they can.
+
+    What is not a tensor (a `GradientEdge`) is passed over.
+    """
+    known = [tensor for tensor in tensors if isinstance(tensor, Tensor)]
+    if any(type(tensor) not in PLAIN for tensor in known):
+        return "a tensor subclass"
+    if torch._C._functorch.maybe_current_level() is not None:
+        return "inside torch.func"
+    if any(tensor.is_meta for tensor in known):
+        return "meta tensors"
+    if any(tensor.is_cuda for tensor in known) and torch.cuda.is_current_stream_capturing():
+        return "a CUDA graph being captured"
+    compiled = sys.modules.get("torch._dynamo.compiled_autograd")
+    return "compiled autograd" if getattr(compiled, "compiled_autograd_enabled", False) else ""

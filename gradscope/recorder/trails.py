@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from typing import Any
 
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -10,6 +11,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from gradscope.folds.provenance import Trail
 
 _LIMIT = 2048
+_storage_ref: Any = StorageWeakRef  # torch leaves its methods untyped
 
 
 class TensorTrails:
@@ -21,7 +23,7 @@ class TensorTrails:
 
     def __init__(self) -> None:
         self._tensors: dict[int, tuple[weakref.ref[Tensor], int, Trail]] = {}
-        self._storages: dict[int, tuple[StorageWeakRef, int, Trail]] = {}
+        self._storages: dict[int, tuple[Any, int, Trail]] = {}
 
     def __len__(self) -> int:
         return len(self._tensors) + len(self._storages)
@@ -72,8 +74,8 @@ def _version(tensor: Tensor) -> int:
         return -1  # an inference tensor has no version
 
 
-def _storage(tensor: Tensor) -> StorageWeakRef | None:
+def _storage(tensor: Tensor) -> Any:
     try:
-        return StorageWeakRef(tensor.untyped_storage())
+        return _storage_ref(tensor.untyped_storage())
     except (RuntimeError, NotImplementedError):
         return None  # sparse

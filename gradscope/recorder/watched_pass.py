@@ -1,34 +1,24 @@
-"""One backward pass under watch: a hook on every node, and what the hooks saw.
-
-A hook looks at the sum of each outgoing gradient; nearly always that is all. A sum that is not finite,
-or exactly zero, is followed by a look at the whole node. Hooks run after the node and before its saved
-tensors are released, in whichever thread the engine runs the node. They hold an index, never a node, and
-are gone after the pass, so no node is kept alive.
-"""
+"""One backward pass under watch: what the hooks on its nodes saw, told to the folds when it is over."""
 
 from __future__ import annotations
 
 import gc
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from gradscope.folds.births import BirthFold, trace
 from gradscope.folds.visits import Content, Factor, Look, Occasion, Received, Spot, Visit
 from gradscope.folds.zeroing import ZeroFold
-from gradscope.recorder.factors import may_cancel, zero_factor
+from gradscope.recorder.factors import is_sum, zero_factor
+from gradscope.recorder.node_hooks import AccumulateGrad, Gradients, hook_makers
 from gradscope.recorder.places import Loc
 from gradscope.recorder.saved import saved_stats
-from gradscope.recorder.stats import content, doubtful, value_stats
-
-Gradients: TypeAlias = tuple[Tensor | None, ...]
-Hook: TypeAlias = Callable[[Gradients, Gradients], None]
-AccumulateGrad: type = torch._C._functions.AccumulateGrad
+from gradscope.recorder.stats import content, value_stats
 
 _LOOKS_PER_PASS = 2
 
@@ -74,7 +64,7 @@ class WatchedPass:
         self._index: dict[Any, int] = {}
         self._spots: dict[int, Spot] = {}
         self._looks: Counter[Spot] = Counter()
-        self._memory: set[int] = set()
+        self._memory: dict[int, int] = {}
         self._lock = threading.RLock()
 
     # ------------------------------------------------------------ hooks
@@ -84,7 +74,7 @@ class WatchedPass:
         collecting = gc.isenabled()
         gc.disable()
         try:
-            hook_for, leaf_hook_for = _hook_makers(self, self._ran)
+            hook_for, leaf_hook_for = hook_makers(self, self._ran)
             keep = self._handles.append
             for index, node in enumerate(self.nodes):
                 if type(node) is AccumulateGrad:
@@ -149,7 +139,9 @@ class WatchedPass:
         if self._looks[spot] > _LOOKS_PER_PASS or not self.births.wants_look(spot):
             return None
         bad = next(
-            g for g, given in zip(grad_inputs, visit.outgoing, strict=True) if g is not None and given in _NONFINITE
+            g
+            for g, given in zip(grad_inputs, visit.outgoing, strict=True)
+            if g is not None and given in _NONFINITE
         )
         got = next((g for g in grad_outputs if g is not None), None)
         return Look(
@@ -158,22 +150,27 @@ class WatchedPass:
             saved_stats(node),
         )
 
-    def _with_factors(self, visit: Visit, node: Any, grad_inputs: Gradients, grad_outputs: Gradients) -> Visit:
+    def _with_factors(
+        self, visit: Visit, node: Any, grad_inputs: Gradients, grad_outputs: Gradients
+    ) -> Visit:
         label = visit.spot.node
         size = sum(g.numel() for g in grad_outputs if g is not None)
         factors: list[Factor | None] = []
         cancels = []
         for edge, (gradient, given) in enumerate(zip(grad_inputs, visit.outgoing, strict=True)):
-            zero = given is Content.ZERO and gradient is not None
-            factors.append(zero_factor(node, label, edge, self._is_leaf) if zero else None)
-            cancels.append(zero and gradient is not None and may_cancel(label, edge, gradient, size))
-        whole = all(given in (None, Content.ZERO) for given in visit.outgoing)
+            zero = given is Content.ZERO
+            factors.append(zero_factor(node, label, edge, self._leaf_of) if zero else None)
+            cancels.append(gradient is not None and is_sum(label, edge, gradient, size))
+        whole = all(
+            given in (None, Content.ZERO) or summed
+            for given, summed in zip(visit.outgoing, cancels, strict=True)
+        )
         look = None
         if (whole or any(factors)) and self.zeroing.wants_look(visit.spot):
             look = Look(None, None, saved_stats(node))
         return replace(visit, factors=tuple(factors), cancels=tuple(cancels), look=look)
 
-    # ------------------------------------------------------------ the graph, asked only when something was seen
+    # ------------------------------------------------------------ the graph, asked only in doubt
 
     def _spot(self, index: int) -> Spot:
         spot = self._spots.get(index)
@@ -199,10 +196,14 @@ class WatchedPass:
                 counts.update(target for target in self._targets(node) if target is not None)
         return counts
 
-    def _is_leaf(self, tensor: Tensor) -> bool:
+    def _leaf_of(self, tensor: Tensor) -> int | None:
+        """The id of the leaf of this graph that a tensor shares memory with."""
         if not self._memory:
-            self._memory = {_address(self.nodes[index].variable) for index in self._leaves} - {0}
-        return _address(tensor) in self._memory
+            self._memory = {
+                _address(self.nodes[index].variable): leaf for index, leaf in self._leaves.items()
+            }
+        address = _address(tensor)
+        return self._memory.get(address) if address else None
 
     # ------------------------------------------------------------ after the pass
 
@@ -213,10 +214,13 @@ class WatchedPass:
         received = self._received(edges)
         roots = Counter(self._indices().get(root, -1) for root in self._roots) if curious else Counter[int]()
         visits = [
-            visit if visit.incoming.is_finite else replace(visit, summands=_summands(visit.index, edges, roots))
+            visit
+            if visit.incoming.is_finite
+            else replace(visit, summands=_summands(visit.index, edges, roots))
             for visit in self._visits
         ]
-        self.births.add(trace(visits, received, self._spot_of_run), self.occasion)
+        occasion = replace(self.occasion, trainable=len(self._leaves))
+        self.births.add(trace(visits, received, self._spot_of_run), occasion)
         self.zeroing.add(visits, received)
 
     def _spot_of_run(self, index: int) -> Spot | None:
@@ -292,64 +296,3 @@ def _address(tensor: Tensor) -> int:
         return tensor.untyped_storage().data_ptr()
     except (RuntimeError, NotImplementedError):
         return 0  # sparse, and others without a storage
-
-
-def _hook_makers(watched: WatchedPass, ran: bytearray) -> tuple[Callable[[int], Hook], Callable[[int], Hook]]:
-    """Two functions that make the hook of a node and of an AccumulateGrad, from the node's index.
-
-    This is the hot path: one `doubtful` for each gradient, written out. Gradients of a subclass (DTensor,
-    FakeTensor) are left alone: reading them may communicate, or fail.
-    """
-    look, look_at_leaf, retry, failed = watched.look, watched.look_at_leaf, watched.retry, watched.failed
-    grad_mode, set_grad_mode = torch.is_grad_enabled, torch._C._set_grad_enabled
-
-    def hook_for(index: int) -> Hook:
-        def hook(grad_inputs: Gradients, grad_outputs: Gradients) -> None:
-            recording = grad_mode()
-            if recording:
-                set_grad_mode(False)
-            try:
-                ran[index] = 1
-                for g in grad_inputs:
-                    if type(g) is Tensor:
-                        dims = g.dim()
-                        if dims == 1 and g.numel() <= 32:
-                            total = sum(g.tolist())
-                        else:
-                            total = g.sum().item() if dims else g.item()
-                        if not total or total - total:
-                            look(index, grad_inputs, grad_outputs)
-                            break
-                    elif g is not None:
-                        watched.unwatched += 1
-            except Exception:  # noqa: BLE001  must not reach the program's backward
-                retry(index, grad_inputs, grad_outputs)
-            finally:
-                if recording:
-                    set_grad_mode(True)
-
-        return hook
-
-    def leaf_hook_for(index: int) -> Hook:
-        def hook(_: Gradients, grad_outputs: Gradients) -> None:
-            recording = grad_mode()
-            if recording:
-                set_grad_mode(False)
-            try:
-                g = grad_outputs[0]
-                if type(g) is Tensor:
-                    ran[index] = 1
-                    if doubtful(g):
-                        look_at_leaf(index, g)
-                elif g is not None:
-                    ran[index] = 1
-                    watched.unwatched += 1
-            except Exception as error:  # noqa: BLE001
-                failed(error)
-            finally:
-                if recording:
-                    set_grad_mode(True)
-
-        return hook
-
-    return hook_for, leaf_hook_for

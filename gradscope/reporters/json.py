@@ -12,7 +12,7 @@ import msgspec
 from gradscope.report import Report
 from gradscope.reporters.mapping_v1 import report_v1
 
-_LINE: Final = 110
+_LINE: Final = 160
 _INDENT: Final = "  "
 
 

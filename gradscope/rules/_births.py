@@ -9,7 +9,7 @@ from gradscope.finding import Confidence, Finding, Location, Note, Related, Seve
 from gradscope.rules._derivatives import because, derivative
 from gradscope.rules._guards import guarded
 from gradscope.rules._source import replaced, snippet
-from gradscope.rules._words import first_place, node_words, noun_for, path_text, place, unique
+from gradscope.rules._words import first_place, node_words, noun_for, path_text, place, spoken, unique
 
 _NAMES = {"nan": "NaN", "inf": "Inf"}
 _MOST_INNOCENT = 3
@@ -52,7 +52,7 @@ def _message(recording: Recording, birth: NonfiniteBirth, subjects: tuple[str, .
     noun = noun_for(recording.leaf(name) for name in subjects)
     total = max(birth.trainable, len(subjects))
     if total == 1:
-        return f"the gradient of {subjects[0]} is {what}"
+        return f"the gradient of {spoken(recording, subjects)[0]} is {what}"
     has = "has a" if len(subjects) == 1 else "have"
     gradients = "gradient" if len(subjects) == 1 else "gradients"
     return f"{len(subjects):,} of {total:,} {noun}s {has} {what} {gradients}"
@@ -121,5 +121,5 @@ def _fix(recording: Recording, birth: NonfiniteBirth) -> str:
     words = [known.advice if known and known.advice else ""]
     if masked and "where" in recording.line(birth.location):
         words.append("choose before the op as well: a torch.where after it does not stop 0 * Inf")
-    advice = ", or ".join(filter(None, [replaced(recording, birth.location, safe) if safe else "", *words]))
+    advice = "; ".join(filter(None, [replaced(recording, birth.location, safe) if safe else "", *words]))
     return advice or f"keep the input of {op} away from the values named above, by clamp or eps"

@@ -6,7 +6,7 @@ import re
 
 from gradscope.facts import Cut, CutKind, Recording
 from gradscope.finding import Location, Related
-from gradscope.rules._rewrites import argument, enclosed, method, receiver, source, with_keyword
+from gradscope.rules._parts import argument, enclosed, method, receiver, source, with_keyword
 from gradscope.rules._source import expression, replaced, snippet, statement
 from gradscope.rules._words import place
 
@@ -87,7 +87,7 @@ def cut_fix(recording: Recording, cut: Cut) -> str:
     if cut.kind is CutKind.GRAD_CALL:
         return grad_fix(recording, cut.location)
     return {
-        CutKind.NEW_PARAMETER: "use the tensor itself; a Parameter is made once, in __init__, from plain values",
+        CutKind.NEW_PARAMETER: "use the tensor itself; make a Parameter once, in __init__, of plain values",
         CutKind.CHECKPOINT: "checkpoint(..., use_reentrant=False)",
         CutKind.INTEGER: _soft(cut.op),
     }.get(

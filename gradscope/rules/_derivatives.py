@@ -22,7 +22,7 @@ class Derivative:
 
 
 _KEEP_OUT = "a torch.where after the op does not help: choose before it, torch.where(ok, x, 1.0)"
-_DISTANCE = "torch.linalg.vector_norm or torch.cdist for a length or distance: their gradient at 0 is 0"
+_DISTANCE = "for a length or distance, torch.linalg.vector_norm or torch.cdist: their gradient at 0 is 0"
 _LOG = Derivative("grad / self", ("self",), "zero", "the slope of a logarithm is infinite at 0", "")
 _ARC = Derivative("grad / sqrt(1 - self ** 2)", ("self",), "one", "its slope is infinite at -1 and 1", "")
 _EXP = Derivative(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gradscope.rules._rewrites import argument, enclosed, method, operands, receiver
+from gradscope.rules._parts import argument, enclosed, method, operands, receiver
 
 _EXP_LIMITS = {"float16": 11.0, "float64": 700.0}
 _OPERAND = {

@@ -33,12 +33,14 @@ def mismatches(recording: Recording) -> Iterator[Mismatch]:
         learning = [leaf for leaf in recording.leaves if leaf.root == root and _learns(leaf)]
         unowned = [leaf for leaf in learning if not leaf.optimizers]
         owned = [leaf for leaf in learning if leaf.optimizers]
+        if not unowned:
+            continue
         stale = _stale_leaves(unowned, stepping)
         if not stale and not _comes_first(recording, unowned, owned):
             stale = [leaf for leaf in unowned if leaf.replaced_at is not None]
         if stale:
             yield Mismatch("stale", _stale_optimizer(recording, root, stale, stepping), tuple(stale))
-        elif unowned:
+        else:
             yield from _without_trace(recording, stepping, owned, unowned)
 
 

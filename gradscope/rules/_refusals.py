@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from gradscope.facts import InplaceRefused, Recording
 from gradscope.finding import Related
-from gradscope.rules._rewrites import out_of_place, under_new_name, written_to
+from gradscope.rules._parts import written_to
+from gradscope.rules._rewrites import out_of_place, under_new_name
 from gradscope.rules._source import statement
 
 
@@ -32,9 +33,9 @@ def leaf_fix(recording: Recording, fact: InplaceRefused) -> str:
     line = statement(recording, fact.location)
     if not line:
         return "with torch.no_grad(): for an update, or the out-of-place op for a computation"
-    update = f"with torch.no_grad(): {line}"
     new = under_new_name(line)
-    return f"{update}" + (f" if this is an update; {new} if it is a part of the computation" if new else "")
+    update = f"with torch.no_grad(): {line}"
+    return f"for an update: {update}; for a computation: {new}" if new else update
 
 
 def view_fix(recording: Recording, fact: InplaceRefused) -> str:

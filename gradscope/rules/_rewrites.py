@@ -1,93 +1,32 @@
-"""Small rewrites of the user's own code: text in, the repaired text out, None where it does not apply."""
+"""Small rewrites of the user's own statements: text in, the repaired text out, None where it does not apply."""
 
 from __future__ import annotations
 
 import ast
 import re
 
-from gradscope.rules._source import expression, simple_statement
-
-_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**"}
-
-
-def receiver(text: str) -> str | None:
-    """ "h.detach()" -> "h": what the last method of a chain is called on; for "h.data", "h" too."""
-    node = expression(text)
-    if isinstance(node, ast.Call):
-        node = node.func
-    return source(node.value, text) if isinstance(node, ast.Attribute) else None
-
-
-def method(text: str) -> str | None:
-    """ "h.detach()" -> "detach", "F.relu(x)" -> "relu", "float(x)" -> "float"."""
-    node = expression(text)
-    if isinstance(node, ast.Call):
-        node = node.func
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else None
-
-
-def argument(text: str, index: int = 0) -> str | None:
-    """ "float(x)" -> "x": one positional argument of a call."""
-    node = expression(text)
-    if isinstance(node, ast.Call) and len(node.args) > index:
-        return source(node.args[index], text)
-    return None
-
-
-def operands(text: str) -> tuple[str, str, str] | None:
-    """ "a / b" -> ("a", "/", "b")."""
-    node = expression(text)
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        return source(node.left, text), _OPERATORS[type(node.op)], source(node.right, text)
-    return None
-
-
-def source(node: ast.AST, text: str) -> str:
-    """The text of a node, as it is written in `text`."""
-    return ast.get_source_segment(text.strip(), node) or ast.unparse(node)
-
-
-def enclosed(text: str) -> str:
-    """`text` as an operand that a method can be called on: parenthesised unless it is one already."""
-    node = expression(text)
-    whole = isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
-    return text if whole else f"({text})"
-
-
-def with_keyword(call: str, keyword: str) -> str | None:
-    """ "grad(y, x)" -> "grad(y, x, create_graph=True)"; replaces the keyword where it is given."""
-    node = expression(call)
-    if not isinstance(node, ast.Call):
-        return None
-    name, _, value = keyword.partition("=")
-    given = next((k for k in node.keywords if k.arg == name), None)
-    if given is not None:
-        given.value = ast.parse(value, mode="eval").body
-        return ast.unparse(node)
-    opening = call.rstrip()[:-1].rstrip().rstrip(",")
-    return f"{opening}{'' if opening.endswith('(') else ', '}{keyword})"
-
-
-def without_keyword(call: str, name: str) -> str | None:
-    """ "F.relu(x, inplace=True)" -> "F.relu(x)"; None where the keyword is not given."""
-    node = expression(call)
-    if not isinstance(node, ast.Call) or all(k.arg != name for k in node.keywords):
-        return None
-    node.keywords = [k for k in node.keywords if k.arg != name]
-    return ast.unparse(node)
+from gradscope.rules._parts import (
+    OPERATORS,
+    argument,
+    enclosed,
+    enclosed_operand,
+    method,
+    receiver,
+    source,
+    without_keyword,
+)
+from gradscope.rules._source import simple_statement
 
 
 def out_of_place(statement: str) -> str | None:
     """The same statement with a new tensor in place of a change: "att *= 0.5" -> "att = att * 0.5"."""
     node = simple_statement(statement)
-    if isinstance(node, ast.AugAssign) and type(node.op) in _OPERATORS:
+    if isinstance(node, ast.AugAssign) and type(node.op) in OPERATORS:
         target, value = source(node.target, statement), source(node.value, statement)
         if isinstance(node.target, ast.Subscript):
             base = source(node.target.value, statement)
             return f"{base} = {base}.clone(); {statement.strip()}"
-        return f"{target} = {target} {_OPERATORS[type(node.op)]} {enclosed_operand(value)}"
+        return f"{target} = {target} {OPERATORS[type(node.op)]} {enclosed_operand(value)}"
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
         base = source(node.targets[0].value, statement)
         return f"{base} = {base}.clone(); {statement.strip()}"
@@ -97,11 +36,6 @@ def out_of_place(statement: str) -> str | None:
         new = _method_out_of_place(node.value, statement, assign=False)
         return new and statement.strip().replace(source(node.value, statement), new)
     return None
-
-
-def enclosed_operand(text: str) -> str:
-    """`text` as the right operand of `*`: a sum or difference is parenthesised."""
-    return f"({text})" if isinstance(expression(text), ast.BinOp | ast.IfExp | ast.Compare) else text
 
 
 def _method_out_of_place(node: ast.expr, text: str, *, assign: bool) -> str | None:
@@ -142,25 +76,25 @@ def updated_in_place(statement: str) -> str | None:
     target, value = source(node.targets[0], statement), node.value
     if (
         isinstance(value, ast.BinOp)
-        and type(value.op) in _OPERATORS
+        and type(value.op) in OPERATORS
         and source(value.left, statement) == target
     ):
         change = source(value.right, statement)
-        return f"with torch.no_grad(): {target} {_OPERATORS[type(value.op)]}= {change}"
+        return f"with torch.no_grad(): {target} {OPERATORS[type(value.op)]}= {change}"
     return f"with torch.no_grad(): {target}.copy_({source(value, statement)})"
 
 
 def under_new_name(statement: str) -> str | None:
     """The result under a name of its own: "x = x * 2" -> "x2 = x * 2", "x += 1" -> "x2 = x + 1"."""
     node = simple_statement(statement)
-    if isinstance(node, ast.AugAssign) and type(node.op) in _OPERATORS:
+    if isinstance(node, ast.AugAssign) and type(node.op) in OPERATORS:
         target = source(node.target, statement)
         if isinstance(node.target, ast.Subscript):
             base = source(node.target.value, statement)
             new = fresh(base)
             return f"{new} = {base}.clone(); {new}{statement.strip()[len(base) :]}"
         value = enclosed_operand(source(node.value, statement))
-        return f"{fresh(target)} = {target} {_OPERATORS[type(node.op)]} {value}"
+        return f"{fresh(target)} = {target} {OPERATORS[type(node.op)]} {value}"
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         target = source(node.targets[0], statement)
         if isinstance(node.targets[0], ast.Subscript):
@@ -241,18 +175,6 @@ def _untracked(value: str) -> str:
     return receiver(plain) or plain if method(plain) == "requires_grad_" else plain
 
 
-def target_of(statement: str) -> str | None:
-    """The name that an assignment gives its value: "opt = SGD(...)" -> "opt"."""
-    node = simple_statement(statement)
-    if (
-        isinstance(node, ast.Assign)
-        and len(node.targets) == 1
-        and isinstance(node.targets[0], ast.Name | ast.Attribute)
-    ):
-        return source(node.targets[0], statement)
-    return None
-
-
 def leaf_made_last(statement: str) -> str | None:
     """A tensor that becomes a leaf when it is finished: "w = randn(3, requires_grad=True) / 9" ->
     "w = (randn(3) / 9).requires_grad_()".
@@ -267,47 +189,6 @@ def leaf_made_last(statement: str) -> str | None:
     return f"{', '.join(map(ast.unparse, node.targets))} = {value}.requires_grad_()"
 
 
-def written_to(statement: str) -> str | None:
-    """The name that a statement changes in place: "att *= 0.5", "att[0] = 1" and "att.mul_(2)" -> "att"."""
-    node = simple_statement(statement)
-    target: ast.expr | None = None
-    if isinstance(node, ast.AugAssign):
-        target = node.target
-    elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
-        target = node.targets[0]
-    elif isinstance(node, ast.Expr | ast.Assign | ast.Return) and isinstance(node.value, ast.Call):
-        function = node.value.func
-        if (
-            isinstance(function, ast.Attribute)
-            and function.attr.endswith("_")
-            and not function.attr.endswith("__")
-        ):
-            target = function.value
-    while isinstance(target, ast.Subscript):
-        target = target.value
-    return source(target, statement) if isinstance(target, ast.Name | ast.Attribute) else None
-
-
 def behind_data(statement: str) -> str:
     """The statement without its `.data`: "y.data.mul_(2)" -> "y.mul_(2)"."""
     return re.sub(r"\.data\b", "", statement)
-
-
-def assigned_name(statement: str, *, used_too: bool = False) -> str | None:
-    """A name that a statement assigns; with `used_too`, one that its value uses as well, and the only one.
-
-    "out, hidden = cell(x, hidden)" -> "hidden".
-    """
-    node = simple_statement(statement)
-    if isinstance(node, ast.AugAssign):
-        return source(node.target, statement)
-    if not isinstance(node, ast.Assign):
-        return None
-    targets = [
-        t for target in node.targets for t in (target.elts if isinstance(target, ast.Tuple) else [target])
-    ]
-    names = [source(t, statement) for t in targets if isinstance(t, ast.Name | ast.Attribute)]
-    if used_too:
-        used = {source(n, statement) for n in ast.walk(node.value) if isinstance(n, ast.Name | ast.Attribute)}
-        names = [name for name in names if name in used]
-    return names[0] if len(names) == 1 else None

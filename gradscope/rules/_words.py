@@ -59,6 +59,16 @@ def grouped(names: Sequence[str], noun: str = "parameter") -> str:
     return f"{listing(heads)} ({counted(len(names), noun)})"
 
 
+def spoken(recording: Recording, names: Iterable[str]) -> tuple[str, ...]:
+    """Leaf names as a sentence can use them: "0.weight" of a Sequential called net is "net.0.weight"."""
+
+    def full(name: str) -> str:
+        leaf = recording.leaf(name) if name[:1].isdigit() else None
+        return f"{leaf.root}.{name}" if leaf is not None and leaf.root else name
+
+    return unique(map(full, names))
+
+
 def is_plural(names: Sequence[str]) -> bool:
     """Whether `grouped(names)` reads as a plural: several names with nothing in common."""
     return len(names) > 1 and not common_prefix(names)

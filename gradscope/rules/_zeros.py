@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradscope.facts import ValueStats, ZeroedAt
-from gradscope.rules._rewrites import argument, enclosed, method, receiver
+from gradscope.rules._parts import argument, method, receiver
 from gradscope.rules._words import counted, node_words, number, quoted
 
 _FLAT = ("Round", "Sign", "Floor", "Ceil", "Trunc", "Heaviside", "FloorDivide", "Sgn")
@@ -19,7 +19,8 @@ _SELECTIONS = (
     "Maximum",
     "Minimum",
 )
-_PRODUCTS = ("Mul", "Mm", "Addmm", "Bmm", "Baddbmm", "Mv", "Dot", "Convolution", "Addmv", "Linear")
+LAYERS = ("Mm", "Addmm", "Bmm", "Baddbmm", "Mv", "Dot", "Convolution", "Addmv", "Linear")
+_PRODUCTS = ("Mul", *LAYERS)
 _CENTRED = ("NativeLayerNorm", "NativeBatchNorm", "NativeGroupNorm", "CudnnBatchNorm", "FusedRmsNorm")
 
 
@@ -117,4 +118,7 @@ def _straight_through(expression: str, op: str) -> tuple[str, str]:
     value = operand(expression, op)
     if value is None:
         return "", f"a straight-through estimator: x + ({op}(x) - x).detach()"
-    return f"{value} + ({expression} - {enclosed(value)}).detach()", "a straight-through estimator"
+    if not value.isidentifier():
+        short = expression.replace(value, "h", 1)
+        return "", f"a straight-through estimator: h = {value}; h + ({short} - h).detach()"
+    return f"{value} + ({expression} - {value}).detach()", "a straight-through estimator"

@@ -43,7 +43,7 @@ from gradscope.facts import CutKind, MissingGraph, Recording
 from gradscope.finding import Finding, Location, Note, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._cuts import cut_fix, cut_label, cut_location, cut_related, cut_words
-from gradscope.rules._rewrites import argument, method, receiver
+from gradscope.rules._parts import argument, method, receiver
 from gradscope.rules._source import snippet
 from gradscope.rules._words import caught, counted, ended, other_places, path_text, quoted
 

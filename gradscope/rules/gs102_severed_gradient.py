@@ -52,9 +52,10 @@ Limits
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
-from gradscope.facts import Cut, CutKind, Recording, SeveredLeaf
+from gradscope.facts import Cut, CutKind, Recording, SeveredLeaf, Step
 from gradscope.finding import Confidence, Finding, Note, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._cuts import cut_fix, cut_label, cut_location, cut_related, cut_words
@@ -65,6 +66,7 @@ from gradscope.rules._words import (
     noun_for,
     other_places,
     path_text,
+    spoken,
     unique,
     verb,
 )
@@ -109,25 +111,34 @@ def _has_gradient(recording: Recording, fact: SeveredLeaf) -> bool:
     return leaf is not None and got_gradient(leaf)
 
 
+def _from_leaf(fact: SeveredLeaf) -> tuple[Step, ...]:
+    """The path with the leaf's own name at its start."""
+    first, *others = fact.path
+    return (
+        (replace(first, op=fact.leaf), *others) if first.op == "leaf" else (Step(fact.leaf, None), *fact.path)
+    )
+
+
 def _finding_for(recording: Recording, facts: list[SeveredLeaf], *, some_remain: bool) -> Finding:
     first = facts[0]
     cut = first.cuts[0]
     location = cut_location(cut) or first.backward
     names = unique(fact.leaf for fact in facts)
     leaves = [recording.leaf(name) for name in names]
-    what = grouped(names, noun_for(leaves))
+    shown = spoken(recording, names)
+    what = grouped(shown, noun_for(leaves))
     freeze = _FREEZE.format(what=what.partition(" (")[0])
     further = other_places([cut_location(other) for fact in facts for other in fact.cuts[1:]], than=location)
     certain = all(other.certain for fact in facts for other in fact.cuts)
     return _finding(
         severity=Severity.WARNING if some_remain else Severity.ERROR,
-        message=f"{what} {verb(names, 'gets', 'get')} no gradient: it stops at {cut_words(cut)}",
+        message=f"{what} {verb(shown, 'gets', 'get')} no gradient: it stops at {cut_words(cut)}",
         location=location,
         confidence=Confidence.CERTAIN if certain else Confidence.PROBABLE,
         label=cut_label(cut),
         subjects=names,
         related=(*cut_related(cut), *(Related(where, "and stops here again") for where in further)),
-        notes=(Note("path of the value", path_text(first.path, location)),) if first.path else (),
+        notes=(Note("path of the value", path_text(_from_leaf(first), location)),) if first.path else (),
         evidence={
             "cuts": [other.kind.value for other in first.cuts],
             "op": cut.op,

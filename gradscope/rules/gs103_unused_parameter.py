@@ -76,6 +76,7 @@ from gradscope.rules._words import (
     grouped,
     is_trained,
     other_places,
+    spoken,
     unique,
 )
 
@@ -96,7 +97,7 @@ def unused_parameter(recording: Recording) -> Iterator[Finding]:
         groups.setdefault(key, []).append(leaf)
         owners.setdefault(key, owner)
     for key, leaves in groups.items():
-        yield _finding_for(leaves, owners[key])
+        yield _finding_for(recording, leaves, owners[key])
 
 
 def _registered(leaf: Leaf) -> Location | None:
@@ -123,7 +124,7 @@ def _owner(leaf: Leaf) -> str:
     return leaf.unused_module or leaf.module or ""
 
 
-def _finding_for(leaves: list[Leaf], owner: str) -> Finding:
+def _finding_for(recording: Recording, leaves: list[Leaf], owner: str) -> Finding:
     first = leaves[0]
     names = unique(leaf.name for leaf in leaves)
     modules = unique(leaf.module or "" for leaf in leaves)
@@ -134,10 +135,11 @@ def _finding_for(leaves: list[Leaf], owner: str) -> Finding:
         why = f"the forward of {first.module_class or 'its module'} ran without {'them' if plural else 'it'}"
     else:
         why = "its module was never called"
+    what = _subject(spoken(recording, names), modules, owner)
     further = other_places([_registered(leaf) for leaf in leaves], than=location)
     return _finding(
         severity=Severity.WARNING,
-        message=f"{_subject(names, modules, owner)} {'are' if plural else 'is'} never used: {why}",
+        message=f"{what} {'are' if plural else 'is'} never used: {why}",
         location=location,
         label="registered here, and no loss depends on it",
         subjects=names,

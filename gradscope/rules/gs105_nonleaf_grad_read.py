@@ -44,7 +44,7 @@ from functools import partial
 from gradscope.facts import NonleafGradRead, Recording
 from gradscope.finding import Finding, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._rewrites import receiver
+from gradscope.rules._parts import receiver
 from gradscope.rules._source import snippet
 from gradscope.rules._words import quoted
 
@@ -57,10 +57,10 @@ def nonleaf_grad_read(recording: Recording) -> Iterator[Finding]:
     for fact in recording.nonleaf_grad_reads:
         name = fact.name or receiver(snippet(recording, fact.location))
         subject = quoted(name, "this tensor")
-        tensor = name or "h"
+        tensor, made_by = name or "h", fact.made_by or "an op"
         yield _finding(
             severity=Severity.ERROR if fact.ended_program else Severity.WARNING,
-            message=f"the .grad of {subject} is None: {fact.made_by or 'an op'} made it, it is no leaf",
+            message=f"the .grad of {subject} is None: it is the result of {made_by}, not a leaf",
             location=fact.location,
             label="None: only leaves keep their gradient",
             subjects=(name,) if name else (),

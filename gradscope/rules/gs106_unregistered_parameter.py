@@ -70,7 +70,7 @@ from gradscope.finding import Finding, Location, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._rewrites import registered
 from gradscope.rules._source import statement
-from gradscope.rules._words import counted, first_place, got_gradient, grouped, noun_for, unique, verb
+from gradscope.rules._words import counted, first_place, got_gradient, grouped, noun_for, spoken, unique, verb
 
 _finding = partial(Finding, "GS106", "unregistered-parameter")
 
@@ -117,7 +117,7 @@ def _finding_for(recording: Recording, leaves: list[Leaf]) -> Finding:
     holder = _holder(first)
     location = _location(first)
     owner = holder.partition(".")[0] if holder else first.called_inside
-    subject = f"{holder} ({counted(len(names), noun)})" if holder else grouped(names, noun)
+    subject = f"{holder} ({counted(len(names), noun)})" if holder else grouped(spoken(recording, names), noun)
     form = "is" if holder else verb(names, "is", "are")
     return _finding(
         severity=Severity.ERROR,

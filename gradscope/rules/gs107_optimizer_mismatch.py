@@ -55,9 +55,9 @@ from gradscope.facts import Leaf, OptimizerFact, Recording
 from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._ownership import Mismatch, mismatches
-from gradscope.rules._rewrites import target_of
+from gradscope.rules._parts import target_of
 from gradscope.rules._source import statement
-from gradscope.rules._words import counted, first_place, grouped, other_places, place, unique, verb
+from gradscope.rules._words import counted, first_place, grouped, other_places, place, spoken, unique, verb
 
 _finding = partial(Finding, "GS107", "optimizer-mismatch")
 
@@ -76,11 +76,12 @@ def _stale(recording: Recording, mismatch: Mismatch) -> Finding:
     newer = first_place(*(leaf.replaced_at for leaf in leaves), *(leaf.made_at for leaf in leaves))
     replaced_at = first_place(*(leaf.replaced_at for leaf in leaves))
     left = f"; it still owns {counted(len(optimizer.orphans), 'tensor')} that no loss depends on"
+    what = grouped(spoken(recording, names))
     moved = statement(recording, optimizer.location)
     where = place(newer, optimizer.location)
     return _finding(
         severity=Severity.ERROR,
-        message=f"{optimizer.class_name} does not own {grouped(names)}{left if optimizer.orphans else ''}",
+        message=f"{optimizer.class_name} does not own {what}{left if optimizer.orphans else ''}",
         location=optimizer.location,
         label="built from the parameters that the model had then",
         subjects=names,
@@ -98,10 +99,11 @@ def _shared(recording: Recording, mismatch: Mismatch) -> Finding:
     optimizer, leaves, twin = mismatch.optimizer, mismatch.leaves, mismatch.twin
     names = unique(leaf.name for leaf in leaves)
     owned = sorted(set(optimizer.leaves))
-    none = f"{grouped(names)} {verb(names, 'has', 'have')} none"
+    shown = spoken(recording, names)
+    none = f"{grouped(shown)} {verb(shown, 'has', 'have')} none"
     return _finding(
         severity=Severity.ERROR,
-        message=f"two optimizers own {grouped(owned)}, and {none}",
+        message=f"two optimizers own {grouped(spoken(recording, owned))}, and {none}",
         location=optimizer.location,
         label=f"given the same {counted(len(owned), 'parameter')} as the other optimizer",
         subjects=names,
@@ -118,6 +120,7 @@ def _forgotten(recording: Recording, mismatch: Mismatch) -> Finding:
     """A part of a model, or a whole one, that no optimizer was given."""
     optimizer, leaves = mismatch.optimizer, mismatch.leaves
     names = unique(leaf.name for leaf in leaves)
+    shown = spoken(recording, names)
     made = first_place(*(leaf.registered_at for leaf in leaves), *(leaf.made_at for leaf in leaves))
     whole = mismatch.reason == "whole-model"
     why = {
@@ -129,11 +132,11 @@ def _forgotten(recording: Recording, mismatch: Mismatch) -> Finding:
     owner = leaves[0].root or "model"
     return _finding(
         severity=Severity.WARNING if whole else Severity.ERROR,
-        message=f"{grouped(names)} {verb(names, 'gets', 'get')} gradients, but no optimizer owns "
+        message=f"{grouped(shown)} {verb(shown, 'gets', 'get')} gradients, but no optimizer owns "
         f"{'it' if len(names) == 1 else 'them'}",
         location=optimizer.location,
         confidence=Confidence.PROBABLE,
-        label=f"owns {counted(len(optimizer.leaves), 'tensor')}, and not {grouped(names)}",
+        label=f"owns {counted(len(optimizer.leaves), 'tensor')}, and not {grouped(shown)}",
         subjects=names,
         related=tuple(Related(spot, "registered here") for spot in _made(made, optimizer)),
         notes=(Note("because", why),),

@@ -43,8 +43,9 @@ Use instead
 
 Limits
     Silent where the zero comes from a factor that starts at 0 and is trained (LoRA, zero-initialised
-    residual branches) until a step has moved it, from `0.0 * x` written in the source, and for a
-    tensor that nothing trains in a program that differentiates once: there 0 is simply the answer.
+    residual branches) until a step has moved it, from `0.0 * x` written in the source, from a layer's
+    input that was all zeros in the only backward (a first hidden state), and for a tensor that nothing
+    trains in a program that differentiates once: there 0 is simply the answer.
     Single units that are dead among living ones are not found; the table of parameters shows their share.
 """
 
@@ -57,8 +58,8 @@ from gradscope.facts import Leaf, Recording, ZeroedAt
 from gradscope.finding import Finding, Location, Note, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._source import replaced, snippet
-from gradscope.rules._words import grouped, noun_for, other_places, unique, verb
-from gradscope.rules._zeros import zero_fix, zero_reason
+from gradscope.rules._words import grouped, noun_for, other_places, spoken, unique, verb
+from gradscope.rules._zeros import LAYERS, stem, zero_fix, zero_reason
 
 _finding = partial(Finding, "GS108", "zero-gradient")
 
@@ -68,7 +69,7 @@ def zero_gradient(recording: Recording) -> Iterator[Finding]:
     """One finding for each set of leaves that the same ops leave without a slope."""
     groups: dict[frozenset[str], list[ZeroedAt]] = {}
     for fact in recording.zeroed:
-        if not fact.constant_factor and not _is_starting(recording, fact):
+        if not (fact.constant_factor or _is_starting(recording, fact) or _is_first_input(fact)):
             zero = frozenset(name for name in fact.leaves if _stays_zero(recording, name, fact))
             if zero:
                 groups.setdefault(zero, []).append(fact)
@@ -84,6 +85,12 @@ def _is_starting(recording: Recording, fact: ZeroedAt) -> bool:
         return False
     moves = factor.requires_grad and factor.gradient is not None and not _is_zero(factor)
     return moves and (fact.backwards == 1 or recording.steps <= 1)
+
+
+def _is_first_input(fact: ZeroedAt) -> bool:
+    """A layer whose input was all zeros in the only backward seen: an initial hidden state."""
+    is_data = fact.factor is not None and not fact.factor_is_leaf
+    return is_data and fact.backwards == 1 and stem(fact.node) in LAYERS
 
 
 def _is_zero(leaf: Leaf) -> bool:
@@ -110,10 +117,10 @@ def _finding_for(
     fact = facts[0]
     subjects = unique(name for name in fact.leaves if name in names)
     leaves = [recording.leaf(name) for name in subjects]
-    reason = zero_reason(fact)
+    what = grouped(spoken(recording, subjects), noun_for(leaves))
     return _finding(
         severity=severity,
-        message=f"the gradient of {grouped(subjects, noun_for(leaves))} is exactly 0: {reason}",
+        message=f"the gradient of {what} is exactly 0: {zero_reason(fact)}",
         location=fact.location,
         label=f"{fact.node} got a gradient and passed on only zeros",
         subjects=subjects,

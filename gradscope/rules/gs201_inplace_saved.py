@@ -42,7 +42,8 @@ from functools import partial
 from gradscope.facts import InplaceConflict, Recording
 from gradscope.finding import Confidence, Finding, Location, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._rewrites import out_of_place, written_to
+from gradscope.rules._parts import written_to
+from gradscope.rules._rewrites import out_of_place
 from gradscope.rules._source import statement
 from gradscope.rules._words import caught, ended, first_place, node_words, other_places, place, quoted
 

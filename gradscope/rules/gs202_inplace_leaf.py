@@ -50,9 +50,10 @@ def inplace_leaf(recording: Recording) -> Iterator[Finding]:
     for fact in refused(recording, ("leaf", "leaf-view")):
         name = changed_name(recording, fact)
         what = "a leaf" if fact.kind == "leaf" else "a view of a leaf"
+        subject = quoted(name, "the tensor")
         yield _finding(
             severity=ended(fact.ended_program),
-            message=f"{quoted(name, 'the tensor')} is {what} that requires a gradient and cannot change in place",
+            message=f"{subject} is {what} that requires a gradient and cannot change in place",
             location=fact.location,
             label=f"{fact.op} would change the leaf itself",
             subjects=(name,) if name else (),

@@ -6,7 +6,7 @@ What it finds
 
 Why it matters
     Such a write does not raise the version counter, so torch's check does not see it: no error, and a
-    gradient computed from the wrong values.
+    gradient computed from the wrong values. In the example it is 5.0 where it should be 7.39.
 
 Example
     ```python
@@ -14,8 +14,9 @@ Example
 
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     y = x.exp()
-    y.data.mul_(2)
-    y.sum().backward()
+    loss = y.sum()
+    y.data.clamp_(max=5)
+    loss.backward()
     print(x.grad)
     ```
 
@@ -25,8 +26,9 @@ Use instead
 
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     y = x.exp()
-    y = y * 2
-    y.sum().backward()
+    loss = y.sum()
+    shown = y.detach().clamp(max=5)
+    loss.backward()
     print(x.grad)
     ```
 
@@ -43,7 +45,8 @@ from functools import partial
 from gradscope.facts import Recording, SilentMutation
 from gradscope.finding import Confidence, Finding, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._rewrites import behind_data, out_of_place, written_to
+from gradscope.rules._parts import written_to
+from gradscope.rules._rewrites import behind_data, out_of_place
 from gradscope.rules._source import statement
 from gradscope.rules._words import first_place, node_words, place, quoted
 

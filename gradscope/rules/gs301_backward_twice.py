@@ -42,12 +42,13 @@ Limits
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from gradscope.facts import Recording, SecondBackward
 from gradscope.finding import Finding, Location, Note, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._rewrites import assigned_name, with_keyword
+from gradscope.rules._parts import assigned_name, with_keyword
 from gradscope.rules._source import snippet, statement
 from gradscope.rules._words import (
     caught,
@@ -95,7 +96,8 @@ def _carried_over(recording: Recording, fact: SecondBackward) -> Finding:
 def _ways(fact: SecondBackward, location: Location | None) -> tuple[Note, ...]:
     if len(fact.carriers) < 2:
         return ()
-    return (Note("carried by", path_text(fact.carriers, location)),)
+    steps = [replace(step, op=node_words(step.op)) for step in fact.carriers]
+    return (Note("carried by", path_text(steps, location)),)
 
 
 def _walked_again(recording: Recording, fact: SecondBackward) -> Finding:
@@ -127,15 +129,17 @@ def _walked_again(recording: Recording, fact: SecondBackward) -> Finding:
 
 
 def _related(fact: SecondBackward, primary: Location | None) -> Iterator[Related]:
+    again = "this backward freed the graph"
+    if fact.freed_by == fact.location:
+        again = "this backward freed the graph one step earlier, and runs into it now"
     described = (
         (
             fact.node_at,
             f"{node_words(fact.node)} is in both graphs" if fact.node else "made here, in the old graph",
         ),
-        (fact.freed_by, "this backward freed the graph"),
+        (fact.freed_by, again),
         (fact.location, "this backward runs into it"),
     )
-    places = other_places([where for where, _ in described], than=primary)
-    for where, message in described:
-        if where is not None and where in places:
-            yield Related(where, message)
+    messages = {where.at: message for where, message in reversed(described) if where}
+    for where in other_places([where for where, _ in described], than=primary):
+        yield Related(where, messages[where.at])

@@ -126,6 +126,4 @@ def _fix(recording: Recording, fact: NonfiniteForward) -> str:
     dtype = fact.inputs[0].dtype if fact.inputs else "float32"
     op = {"true_divide": "div", "__truediv__": "div", "__pow__": "pow"}.get(fact.op, fact.op)
     safe = guarded(snippet(recording, fact.location), op, dtype, signed=signed)
-    return ", or ".join(
-        filter(None, [replaced(recording, fact.location, safe) if safe else "", forward_advice(fact)])
-    )
+    return replaced(recording, fact.location, safe) if safe else forward_advice(fact)

@@ -39,7 +39,7 @@ class Run:
     @property
     def findings(self) -> list[Finding]:
         """What the rules say of it, warnings and errors only."""
-        found = engine.judge(self.recording)
+        found, _ = engine.judge(self.recording)
         return [finding for finding in found if finding.severity is not Severity.INFO]
 
     def describe(self) -> str:
@@ -54,7 +54,7 @@ class Run:
 
 def run_plain(path: Path, *arguments: str) -> Run:
     """Runs the script as `python path arguments` would."""
-    return _run(path, arguments, contextlib.nullcontext())
+    return _run(path, arguments, None)
 
 
 def run_recorded(path: Path, *arguments: str) -> Run:
@@ -72,20 +72,21 @@ def difference(plain: str, recorded: str) -> str:
     return "\n".join(lines)
 
 
-def _run(path: Path, arguments: tuple[str, ...], recorder: Any) -> Run:
+def _run(path: Path, arguments: tuple[str, ...], recorder: Recorder | None) -> Run:
     stdout = io.StringIO()
     names: dict[str, Any] = {}
     end = ProgramEnd()
     linecache.checkcache()
     with _as_main(path, arguments), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(io.StringIO()), recorder:
-            try:
-                names = runpy.run_path(str(path), run_name="__main__")
-            except SystemExit as leaving:
-                end = ProgramEnd(exit_status=leaving.code if isinstance(leaving.code, int) else 1)
-            except Exception as error:  # noqa: BLE001  whatever it is, it ended the program
-                end = ProgramEnd(exit_status=1, error=_failure(error))
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(io.StringIO()):
+            with recorder or contextlib.nullcontext():
+                try:
+                    names = runpy.run_path(str(path), run_name="__main__")
+                except Exception as error:  # noqa: BLE001  whatever it is, it ended the program
+                    end = ProgramEnd(exit_status=1, error=_failure(error))
+                    if recorder is not None:
+                        recorder.ended_by(error)
     told = {(w.category.__name__, str(w.message), w.lineno) for w in warned}
     return Run(stdout.getvalue(), told, end, names)
 

@@ -83,7 +83,8 @@ def compare(form: Callable[[Any], Any], sample: Any, same_sample: Any, name: str
         yield f"plain {plain} recorded {recorded}"
     if isinstance(plain, str):
         return
-    for finding in engine.judge(recorder.recording(ProgramEnd())):
+    found, _ = engine.judge(recorder.recording(ProgramEnd()))
+    for finding in found:
         expected = finding.code in RIGHTLY_FOUND.get(name, set())
         if finding.severity is not Severity.INFO and not expected:
             yield f"{finding.code} {finding.message}"

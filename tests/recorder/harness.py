@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +18,15 @@ from gradscope.finding import Location
 from gradscope.recorder.chain import ChainWatch
 from gradscope.recorder.nodes import NodeWatch
 from gradscope.recorder.nonfinite import ForwardWatch
-from gradscope.recorder.places import here
+from gradscope.recorder.places import Loc, intern_loc, user_frame
+
+
+def here() -> Loc:
+    """The line of the test that got here."""
+    frame = user_frame(sys._getframe(1))
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = user_frame(frame.f_back)
+    return intern_loc(frame)
 
 
 def walk(roots: Iterable[Tensor]) -> list[Any]:
@@ -106,12 +115,11 @@ class Harness:
             with torch._C.DisableTorchFunction():
                 nodes = walk(roots)
                 backward = here()
-                inputs = args[2] if self.tell_inputs and len(args) > 2 else ()
+                inputs = tuple(args[2]) if self.tell_inputs else None
                 for root in roots:
-                    if not bool(torch.isfinite(root).all()):
-                        self.forward.loss_is_nonfinite(root, nodes, backward, self.step)
+                    self.forward.loss_is_nonfinite(root, nodes, backward, self.step)
                 self.chain.before(nodes, roots, gradients, backward)
-                self.nodes.before(nodes, roots, backward, step=self.step, inputs=tuple(inputs))
+                self.nodes.before(nodes, roots, backward, step=self.step, inputs=inputs)
                 try:
                     return run(roots, gradients, *args, **kwargs)
                 finally:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from samples import HOME, LIBRARY, Source, parameter, report, sources, stats
+from .samples import HOME, LIBRARY, Source, parameter, report, sources, stats
 
-from gradscope.facts import Backward, ChainRow, ChainTable, ProgramEnd, ProgramError, Recording
+from gradscope.facts import Backward, ChainRow, ChainTable, ModuleFact, ProgramEnd, ProgramError, Recording
 from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
 from gradscope.report import Report
 
@@ -94,10 +94,10 @@ _WIDE = Source(
     "def f(x):\n"
     "\tif x.sum() > 0:\n"
     "\t\t損失 = torch.log(入力.clamp_min(0)) + torch.exp(入力)  # 負の値はない\n"
-    "\treturn compute_the_attention_scores(query=self.query_projection(hidden_states), key=self.key_projection("
-    "encoder_hidden_states), value=self.value_projection(encoder_hidden_states)).detach().requires_grad_(True)\n"
-    "\tx = (x - x.mean(dim=-1, keepdim=True)) / (x.std(dim=-1, keepdim=True) + torch.finfo(x.dtype).eps) * scale\n",
-    first_line=1,
+    "\treturn attention_scores(query=self.query_projection(hidden_states), key=self.key_projection("
+    "encoder_states), value=self.value_projection(encoder_states)).detach().requires_grad_(True)\n"
+    "\tx = (x - x.mean(dim=-1, keepdim=True)) / (x.std(dim=-1, keepdim=True)"
+    " + torch.finfo(x.dtype).eps) * scale\n",
 )
 
 
@@ -179,6 +179,7 @@ def hostile() -> Report:
         ),
         chains=(ChainTable(where, strange, 1.0, strange, True, (row, leaf)),),
         notes=(strange,),
+        modules=(ModuleFact("[/red]", "", strange, 1),),
         not_seen=(strange, "[/red]"),
         sources=sources(_HOSTILE),
     )

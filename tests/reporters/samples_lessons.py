@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from samples import LIBRARY, Source, parameter, report, sources, stats
+from .samples import LIBRARY, Source, parameter, report, sources, stats
 
 from gradscope.facts import Backward, ChainRow, ChainTable, Leaf, ProgramEnd, ProgramError, Recording
 from gradscope.finding import Location

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from samples import HOME, modules, parameter, report, stats
+from .samples import HOME, modules, parameter, report, stats
 
 from gradscope.facts import Backward, Leaf, ModuleFact, OptimizerFact, Recording
 from gradscope.finding import Finding, Location, Severity

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.text import Text
@@ -10,7 +10,7 @@ from rich.text import Text
 from gradscope.facts import Backward, ChainTable, Recording
 from gradscope.finding import Location
 from gradscope.reporters.screen.chain_table import chain_lines
-from gradscope.reporters.screen.page import STYLES, Page
+from gradscope.reporters.screen.page import STYLES, Page, cells
 from gradscope.reporters.screen.tree import tree_lines
 from gradscope.reporters.screen.words import clip, number, plural, wrap
 
@@ -23,26 +23,40 @@ _VERBS: Final = {"backward": "backward", "grad": "autograd.grad"}
 def backward_lines(recording: Recording, page: Page, *, values: bool = True) -> list[Text]:
     """Everything about the backward passes; empty where none ran.
 
-    Small graphs show the chain rule at work, programs with modules the module tree.
+    Programs with modules show the module tree, small graphs the chain rule at work.
     """
     if not recording.backwards:
         return []
-    tables = recording.chains[:_MOST_TABLES]
-    tabled = {table.backward for table in tables}
-    others = [backward for backward in recording.backwards if backward.location not in tabled]
-    blocks: list[list[Text]] = []
-    with_tree = bool(recording.modules) or not tables
-    tree = tree_lines(recording, page, values=values) if with_tree else []
-    if others or tree:
-        blocks.append([*_headers(others, page), *tree])
-    blocks += [_table_block(table, recording, page) for table in tables]
+    if recording.modules or not recording.chains:
+        blocks = list(_tree_blocks(recording, page, values=values))
+    else:
+        blocks = list(_table_blocks(recording, page))
     if len(recording.chains) > _MOST_TABLES:
         more = plural(len(recording.chains) - _MOST_TABLES, "more backward")
         blocks.append([Text(f"{more} with a chain-rule table: see the JSON report", STYLES["faint"])])
     return [line for i, block in enumerate(blocks) for line in ([Text()] if i else []) + block]
 
 
-def _headers(backwards: list[Backward], page: Page) -> Iterator[Text]:
+def _tree_blocks(recording: Recording, page: Page, *, values: bool) -> Iterator[list[Text]]:
+    """All backwards and the tree they share, then a table for each small graph."""
+    yield [*_headers(recording.backwards, page), *tree_lines(recording, page, values=values)]
+    for table in recording.chains[:_MOST_TABLES]:
+        yield [*_table_header(table, None, recording, page), *chain_lines(table, page)]
+
+
+def _table_blocks(recording: Recording, page: Page) -> Iterator[list[Text]]:
+    """The backwards without a table, then each table under the backward it belongs to."""
+    tables = recording.chains[:_MOST_TABLES]
+    tabled = {table.backward for table in recording.chains}
+    known = {backward.location: backward for backward in recording.backwards}
+    if others := [backward for backward in recording.backwards if backward.location not in tabled]:
+        yield list(_headers(others, page))
+    for table in tables:
+        header = _table_header(table, known.get(table.backward), recording, page)
+        yield [*header, *chain_lines(table, page)]
+
+
+def _headers(backwards: Sequence[Backward], page: Page) -> Iterator[Text]:
     for backward in backwards[:_MOST_BACKWARDS]:
         yield from _header(_verb(backward, backward.location, page), _items(backward, page), page)
     if len(backwards) > _MOST_BACKWARDS:
@@ -50,22 +64,26 @@ def _headers(backwards: list[Backward], page: Page) -> Iterator[Text]:
         yield Text(f"and {hidden} that ran a backward", STYLES["faint"])
 
 
-def _table_block(table: ChainTable, recording: Recording, page: Page) -> list[Text]:
-    backward = next((b for b in recording.backwards if b.location == table.backward), None)
-    head = _verb(backward, table.backward, page)
+def _table_header(
+    table: ChainTable, backward: Backward | None, recording: Recording, page: Page
+) -> Iterator[Text]:
+    """The head of a chain-rule table; without `backward`, the pass itself has been told above."""
+    head = _verb(backward, table.backward, page) if backward else _chain_rule(table, page)
     source = page.text(recording.line(table.backward).strip())
-    if source:
-        head = f"{head}: {source}"
     items = [] if backward is None else _items(backward, page, with_loss=False)
     if table.seed is not None and not any(item.startswith("seed ") for item in items):
         items.insert(0, f"seed {clip(page.text(table.seed), _LONGEST_SEED)}")
     if table.value is not None and table.scalar:
         items.insert(0, f"{page.text(table.root or 'result')} = {number(table.value)}")
-    return [*_header(head, items, page), *chain_lines(table, page)]
+    return _header(f"{head}: {source}" if source else head, items, page)
 
 
-def _verb(backward: Backward | None, location: Location | None, page: Page) -> str:
-    verb = _VERBS.get(backward.call, backward.call) if backward else "backward"
+def _chain_rule(table: ChainTable, page: Page) -> str:
+    return f"chain rule of {page.line_at(table.backward)}" if table.backward else "chain rule"
+
+
+def _verb(backward: Backward, location: Location | None, page: Page) -> str:
+    verb = _VERBS.get(backward.call, backward.call)
     return f"{verb} at {page.line_at(location)}" if location else verb
 
 
@@ -85,10 +103,14 @@ def _items(backward: Backward, page: Page, *, with_loss: bool = True) -> list[st
 def _header(head: str, items: list[str], page: Page) -> Iterator[Text]:
     """The head and its items on one line, or the items below it."""
     line = "  ".join([head, *items])
-    if len(line) <= page.width:
+    if cells(line) <= page.width:
         yield Text.assemble((head, "bold"), line[len(head) :])
         return
-    for part in wrap(head, page.width):
-        yield Text(part, "bold")
-    for part in wrap("  ".join(item.replace(" ", "\N{NO-BREAK SPACE}") for item in items), page.width - 2):
-        yield Text("  " + part.replace("\N{NO-BREAK SPACE}", " "))
+    yield from (Text(part, "bold") for part in wrap(head, page.width))
+    below = Text(" ")
+    for item in items:
+        if cells(item) + 1 > page.width - below.cell_len and below.plain.strip():
+            yield below
+            below = Text(" ")
+        below.append(" " * (2 if below.plain.strip() else 1) + item)
+    yield below

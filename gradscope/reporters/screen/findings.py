@@ -11,7 +11,7 @@ from gradscope.facts import Recording
 from gradscope.finding import Confidence, Finding, Location
 from gradscope.reporters.screen.frames import Mark, frame, has_source
 from gradscope.reporters.screen.page import STYLES, Page, cells
-from gradscope.reporters.screen.words import group_names, plural, wrap
+from gradscope.reporters.screen.words import clip_end, group_names, plural, wrap
 
 _LONGEST_HEADING: Final = 12  # a longer one does not push the others' texts to the right
 _CONSEQUENCES: Final = 5
@@ -64,15 +64,17 @@ def _marks(finding: Finding, page: Page) -> list[Mark]:
 
 
 def _sourceless(mark: Mark, page: Page) -> list[Text]:
-    text = f"{page.at(mark.location)}  {mark.label}"
-    first, *rest = wrap(text, page.width - 6)
-    return [Text.assemble(("  ::: ", STYLES["gutter"]), first), *(Text("      " + line) for line in rest)]
+    at = page.at(mark.location)
+    head = Text.assemble(("  ::: ", STYLES["gutter"]), at)
+    if head.cell_len + 2 + cells(mark.label) <= page.width:
+        return [head.append(f"  {mark.label}")]
+    return [head, *(Text("      " + line) for line in wrap(mark.label, page.width - 6))]
 
 
 def _arrow(arrow: str, location: Location, page: Page) -> Text:
-    return Text.assemble(
-        (arrow, STYLES["gutter"]), page.at(location), (_inside(location, page), STYLES["faint"])
-    )
+    text = Text.assemble((arrow, STYLES["gutter"]), page.at(location))
+    inside = clip_end(_inside(location, page), max(0, page.width - text.cell_len))
+    return text.append(inside, STYLES["faint"])
 
 
 def _inside(location: Location, page: Page) -> str:

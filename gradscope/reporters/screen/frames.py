@@ -12,6 +12,7 @@ from gradscope.finding import Location
 from gradscope.reporters.screen.page import STYLES, Page
 from gradscope.reporters.screen.source_line import SourceLine, fit, source_line
 from gradscope.reporters.screen.underlines import Span, underline_rows
+from gradscope.reporters.screen.words import wrap
 
 _DIGITS: Final = 5
 
@@ -68,17 +69,21 @@ def _margin(shown: Iterable[SourceLine], room: int) -> int:
 def _line_rows(
     number: int, line: SourceLine, marks: Sequence[Mark], room: int, margin: int, style: str
 ) -> list[Text]:
-    stretches = [_stretch(line, mark.location) for mark in sorted(marks, key=lambda m: not m.primary)]
+    marks = sorted(marks, key=lambda mark: not mark.primary)
+    stretches = [_stretch(line, mark.location) for mark in marks]
     text, first = fit(_dedented(line, margin), room, [(a - margin, b - margin) for a, b in stretches])
     left = first + margin
-    spans = [
-        Span(max(a - left, 0), min(b - left, room), mark.label, mark.primary)
-        for (a, b), mark in zip(stretches, sorted(marks, key=lambda m: not m.primary), strict=True)
-    ]
+    spans, outside = [], []
+    for (start, end), mark in zip(stretches, marks, strict=True):
+        if end <= left or start >= left + room:
+            outside.append(f"column {mark.location.column}: {mark.label}" if mark.label else "")
+        else:
+            spans.append(Span(max(start - left, 0), min(end - left, room), mark.label, mark.primary))
+    below = underline_rows(spans, room, style)
+    below += [Text(part, STYLES["second"]) for label in outside for part in wrap(label, room) if label]
     gutter = Text(f"{number:>{_DIGITS}} | ", STYLES["gutter"])
-    rows = [Text.assemble(gutter, Text(text))]
     blank = (" " * _DIGITS + " | ", STYLES["gutter"])
-    return rows + [Text.assemble(blank, row) for row in underline_rows(spans, room, style)]
+    return [Text.assemble(gutter, Text(text)), *(Text.assemble(blank, row) for row in below)]
 
 
 def _stretch(line: SourceLine, location: Location) -> tuple[int, int]:

@@ -36,7 +36,7 @@ STYLES: Final = {
 }
 
 # Our own drawing characters where the stream cannot encode them. User text never passes through here.
-PLAIN: Final = str.maketrans({**dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏", None), "·": "|"})
+PLAIN: Final = str.maketrans({**dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏", "."), "·": "|"})
 
 _JOINERS = "\u200c\u200d"  # change how neighbours are drawn, nothing else
 

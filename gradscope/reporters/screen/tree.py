@@ -49,7 +49,7 @@ def tree_lines(recording: Recording, page: Page, *, values: bool = True) -> list
     rows = unfold(branches(owned, recording.modules), MOST_ROWS)
     lines = [_line(row, columns, page) for row in rows]
     if loose:
-        lines += _loose_lines(loose, columns, page)
+        lines += _loose_lines(loose, columns, page, alone=not owned)
     return _table(lines, columns, page) if lines else []
 
 
@@ -90,7 +90,7 @@ def _numbers(sums: Totals, columns: Sequence[str]) -> tuple[str, ...]:
 
 def _remark(branch: Branch, sums: Totals, *, is_open: bool) -> tuple[str, str]:
     """What is to be said about a row in words, and its style; what the rows below say is left to them."""
-    if not branch.called:
+    if not branch.called and not sums.reached:
         return "no backward through it", STYLES["faint"]
     if sums.frozen == len(branch.leaves):
         return "frozen", STYLES["faint"]
@@ -110,12 +110,14 @@ def _incomplete(sums: Totals) -> list[str]:
     return [*missing, *([f"{sums.frozen} frozen"] if sums.frozen else [])]
 
 
-def _loose_lines(loose: Sequence[Leaf], columns: Sequence[str], page: Page) -> list[_Line]:
-    lines = [_Line("in no module", "")]
-    rows = [TreeRow(Branch(leaf.name, leaf=leaf), 1) for leaf in loose[:_MOST_LOOSE]]
+def _loose_lines(loose: Sequence[Leaf], columns: Sequence[str], page: Page, *, alone: bool) -> list[_Line]:
+    """The leaves that are in no module, under a heading of their own where there are modules."""
+    depth = 0 if alone else 1
+    rows = [TreeRow(Branch(leaf.name, leaf=leaf), depth) for leaf in loose[:_MOST_LOOSE]]
+    lines = [] if alone else [_Line("in no module", "")]
     lines += [_line(row, columns, page) for row in rows]
     if len(loose) > _MOST_LOOSE:
-        lines.append(_Line(f"  and {len(loose) - _MOST_LOOSE:,} more", ""))
+        lines.append(_Line(f"{'  ' * depth}and {len(loose) - _MOST_LOOSE:,} more", ""))
     return lines
 
 

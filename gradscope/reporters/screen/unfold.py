@@ -48,7 +48,7 @@ def _everything(branch: Branch, depth: int) -> Iterator[TreeRow]:
 def _opened(roots: Sequence[Branch], limit: int) -> set[int]:
     opened: set[int] = set()
     used = len(roots)
-    level = [root for root in roots if root.called]
+    level = [root for root in roots if root.called or root.totals.reached]
     while candidates := [branch for branch in level if branch.size]:
         cost = sum(map(_cost, candidates))
         if used + cost > limit:

@@ -13,7 +13,7 @@ _UNITS: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """`1 error`, `2,214 nodes`."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+    return f"{count:,} {noun if count == 1 or not noun else many or noun + 's'}"
 
 
 def short_count(count: int) -> str:
@@ -119,57 +119,54 @@ def _words(text: str) -> list[str]:
 def group_names(names: Sequence[str], limit: int = 4, noun: str = "") -> str:
     """Names of parameters in one line: `encoder.* (6 parameters), head.bias and 3 more`.
 
-    At most `limit` are listed. More are grouped by their common beginning, or, where they differ
-    only in a block's number, as `h.*.attn.weight (12)`. `noun` follows the counts in brackets.
+    At most `limit` are listed. More are grouped by their common beginning, a block's number counting
+    as common: `h.*.attn.weight (12)`. `noun` follows the counts in brackets.
     """
     unique = list(dict.fromkeys(names))
     if len(unique) <= limit:
         return ", ".join(unique)
-    patterns = {_pattern(name) for name in unique}
-    if len(patterns) == 1 and (pattern := patterns.pop()) != unique[0]:
-        return f"{pattern} ({_counted(len(unique), noun)})"
-    groups = _groups([tuple(name.split(".")) for name in unique], limit)
-    shown = [_group_text(prefix, members, noun) for prefix, members in groups[:limit]]
+    groups = _groups(unique, limit)
+    shown = [_group_text(stem, members, noun) for stem, members in groups[:limit]]
     hidden = sum(len(members) for _, members in groups[limit:])
     return ", ".join(shown) + (f" and {hidden:,} more" if hidden else "")
 
 
 _Parts = tuple[str, ...]
+_Group = tuple[str, list[str]]
 
 
-def _pattern(name: str) -> str:
-    return ".".join("*" if part.isdecimal() else part for part in name.split("."))
+def _groups(names: list[str], limit: int) -> list[_Group]:
+    """Groups of names, each with what its members have in common: a whole pattern, or `stem.*`."""
+    patterns = {name: _pattern(name) for name in names}
+    prefix = _common(list(patterns.values()))
+    split: dict[_Parts, list[str]] = {}
+    for name, pattern in patterns.items():
+        split.setdefault(pattern[: len(prefix) + 1], []).append(name)
+    if prefix and ("*" in prefix or len(split) > limit):
+        return [(_stem(prefix, list(patterns.values())), names)]
+    return [
+        (_stem(_common(members), members), grouped)
+        for grouped in split.values()
+        for members in [[patterns[name] for name in grouped]]
+    ]
 
 
-def _groups(names: list[_Parts], limit: int) -> list[tuple[_Parts, list[_Parts]]]:
-    prefix = _common(names)
-    groups = _split(names, len(prefix))
-    numbered = all(len(key) > len(prefix) and key[-1].isdecimal() for key in groups)
-    if prefix and (numbered or len(groups) > limit):
-        return [(prefix, names)]
-    return list(groups.items())
+def _pattern(name: str) -> _Parts:
+    return tuple("*" if part.isdecimal() else part for part in name.split("."))
 
 
-def _common(names: list[_Parts]) -> _Parts:
-    first, last = min(names), max(names)
+def _common(patterns: list[_Parts]) -> _Parts:
+    first, last = min(patterns), max(patterns)
     depth = 0
     while depth < min(len(first), len(last)) and first[depth] == last[depth]:
         depth += 1
     return first[:depth]
 
 
-def _split(names: list[_Parts], depth: int) -> dict[_Parts, list[_Parts]]:
-    groups: dict[_Parts, list[_Parts]] = {}
-    for name in names:
-        groups.setdefault(name[: depth + 1], []).append(name)
-    return {_common(members): members for members in groups.values()}
+def _stem(common: _Parts, patterns: list[_Parts]) -> str:
+    is_whole = all(pattern == common for pattern in patterns)
+    return ".".join(common) if is_whole or common[-1] == "*" else ".".join((*common, "*"))
 
 
-def _group_text(prefix: _Parts, members: list[_Parts], noun: str) -> str:
-    if len(members) == 1:
-        return ".".join(members[0])
-    return f"{'.'.join(prefix)}.* ({_counted(len(members), noun)})"
-
-
-def _counted(count: int, noun: str) -> str:
-    return plural(count, noun) if noun else f"{count:,}"
+def _group_text(stem: str, members: list[str], noun: str) -> str:
+    return members[0] if len(members) == 1 else f"{stem} ({plural(len(members), noun).strip()})"

@@ -1,0 +1,8 @@
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+torch.manual_seed(0)
+
+w = torch.randn(3, requires_grad=True) * 0.01  # expect: GS104
+opt = torch.optim.SGD([w], lr=0.1)

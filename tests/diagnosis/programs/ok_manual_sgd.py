@@ -1,0 +1,17 @@
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+torch.manual_seed(0)
+
+w = torch.zeros(3, requires_grad=True)
+b = torch.zeros(1, requires_grad=True)
+x, y = torch.randn(20, 3), torch.randn(20)
+for _ in range(30):
+    loss = ((x @ w + b - y) ** 2).mean()
+    loss.backward()
+    with torch.no_grad():
+        w -= 0.1 * w.grad
+        b -= 0.1 * b.grad
+        w.grad.zero_()
+        b.grad = None

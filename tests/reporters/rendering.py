@@ -1,0 +1,47 @@
+"""How the tests of the reporters print, and the samples they print."""
+
+from __future__ import annotations
+
+import io
+
+from gradscope.report import Report
+from gradscope.reporters import render
+
+from . import samples, samples_frames, samples_lessons, samples_models
+from .samples import HOME, Sample
+
+SAMPLES: dict[str, Sample] = {
+    sample.__name__: sample
+    for sample in (
+        samples.cut,
+        samples.inplace,
+        samples.nan_birth,
+        samples_models.gpt,
+        samples_models.deep_gpt,
+        samples_models.frozen_encoder,
+        samples_models.gan,
+        samples_lessons.chain_rule,
+        samples_lessons.two_paths,
+        samples_lessons.layer,
+        samples_lessons.crash,
+        samples_lessons.no_backward,
+        samples_lessons.interrupted,
+        samples_frames.several_files,
+        samples_frames.hard_lines,
+        samples_frames.hostile,
+    )
+}
+
+
+def text(report: Report, width: int = 80, *, redact: bool = False, color: bool | None = False) -> str:
+    """The text report as one string."""
+    out = io.StringIO()
+    render("text", report, out, width=width, redact=redact, color=color, cwd=HOME)
+    return out.getvalue()
+
+
+def json_text(report: Report, *, redact: bool = False) -> str:
+    """The JSON report as one string."""
+    out = io.StringIO()
+    render("json", report, out, redact=redact, cwd=HOME)
+    return out.getvalue()
