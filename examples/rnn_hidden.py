@@ -2,8 +2,9 @@
 
     gradscope trace examples/rnn_hidden.py
 
-Look for: the second backward, and the line that carries the old graph over. `hidden = hidden.detach()`
-after each step ends the graph there; that is what truncated backpropagation through time means.
+Look for: the line that carries the old graph over, although torch raises only at the second backward.
+`hidden = hidden.detach()` after each step ends the graph there; that is what truncated backpropagation
+through time means.
 """
 
 import torch
@@ -17,9 +18,9 @@ optimizer = torch.optim.Adam([*rnn.parameters(), *head.parameters()], lr=1e-2)
 
 hidden = None
 for batch in series:
-    states, hidden = rnn(batch[:, :-1], hidden)
+    states, hidden = rnn(batch[:, :-1], hidden)  # <- GS301
     loss = nn.functional.mse_loss(head(states), batch[:, 1:])
     optimizer.zero_grad()
-    loss.backward()  # <- GS301
+    loss.backward()
     optimizer.step()
     print(f"loss {loss.item():.4f}")

@@ -9,14 +9,14 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from gradscope import reporters
-from gradscope.commands._options import chosen_rules
-from gradscope.engine import judge
-from gradscope.environment import environment
+from gradscope.commands._options import rule_names
+from gradscope.errors import Fault
 from gradscope.facts import ProgramEnd, Recording
 from gradscope.finding import Finding
 from gradscope.loader.ending import program_error
 from gradscope.recorder import Recorder
 from gradscope.report import Report
+from gradscope.tracing import report_on
 
 
 class Trace:
@@ -27,13 +27,17 @@ class Trace:
     """
 
     def __init__(self, select: Iterable[str], ignore: Iterable[str]) -> None:
-        self._select = chosen_rules("select", select)
-        self._ignore = chosen_rules("ignore", ignore)
+        self._select = rule_names("select", select)
+        self._ignore = rule_names("ignore", ignore)
         self._recorder = Recorder()
         self._report: Report | None = None
+        self._fault: Exception | None = None
 
     def __enter__(self) -> Self:
-        self._recorder.__enter__()
+        try:
+            self._recorder.__enter__()
+        except Exception as fault:  # noqa: BLE001  told when the trace is read; the program runs on
+            self._fault = fault
         return self
 
     def __exit__(
@@ -42,16 +46,23 @@ class Trace:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._recorder.__exit__(kind, error, traceback)
-        recording = self._recorder.recording(_end(error))
-        findings, suppressed = judge(recording, select=self._select, ignore=self._ignore)
-        self._report = Report(
-            "trace", "with gradscope.trace()", findings, recording, suppressed, environment()
-        )
+        if self._fault is not None:
+            return
+        try:
+            self._recorder.__exit__(kind, error, traceback)
+            recording = self._recorder.recording(_end(error))
+            self._report = report_on(recording, "with gradscope.trace()", self._select, self._ignore)
+        except Exception as fault:  # noqa: BLE001  told when the trace is read; the program runs on
+            self._fault = fault
 
     @property
     def report(self) -> Report:
-        """Findings and recording together, as the reporters take them."""
+        """Findings and recording together, as the reporters take them.
+
+        Raises Fault where gradscope itself failed, and RuntimeError inside the block.
+        """
+        if self._fault is not None:
+            raise Fault("a fault in gradscope, not in your program") from self._fault
         if self._report is None:
             raise RuntimeError("the trace is not finished: read it after its with block")
         return self._report

@@ -100,7 +100,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _show(_from_click(error))
     except (click.Abort, KeyboardInterrupt):
-        _write("interrupted\n")
+        _write("\ninterrupted\n")  # below the ^C that the terminal shows
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not complain while flushing.
@@ -115,15 +115,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _from_click(error: click.ClickException) -> UsageError:
-    message = error.format_message().rstrip(".")
-    context = getattr(error, "ctx", None)
+    context: click.Context | None = getattr(error, "ctx", None)
     name = context.command_path if context is not None else "gradscope"
+    message = error.format_message().rstrip(".")
     advice = [f"{name} --help"]
-    if isinstance(error, click.NoSuchOption) and name.endswith(" trace"):
-        advice = [
-            f"put the program's own options after --: gradscope trace train.py -- {error.option_name}",
-            *advice,
-        ]
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        known = [spelling for parameter in context.command.params for spelling in parameter.opts]
+        message = f"no such option: {error.option_name}{did_you_mean(error.option_name, known)}"
+        if context.info_name == "trace":
+            own = f"gradscope trace train.py -- {error.option_name}"
+            advice.insert(0, f"{own}   (the program's own options stand after --)")
     return UsageError(message[:1].lower() + message[1:], try_next=advice)
 
 

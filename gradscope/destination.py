@@ -30,12 +30,14 @@ class Destination:
             _check_writable(str(output), self.path)
             return
         source = sys.stderr if to_stderr and not machine else sys.stdout
-        self._stream = _duplicate(source, "utf-8" if machine else None)
+        self._stream = source
+        self._encoding = "utf-8" if machine else getattr(source, "encoding", None) or "utf-8"
+        self._number = _duplicate(source)
         if machine:
             self._stdout_to_stderr()
 
     def _stdout_to_stderr(self) -> None:
-        if self._stream is sys.stdout:  # not a file descriptor: a test's or an editor's stream
+        if self._number is None:  # not a file descriptor: a test's or an editor's stream
             self._restore, sys.stdout = sys.stdout, sys.stderr
             return
         sys.stdout.flush()
@@ -46,21 +48,28 @@ class Destination:
         """A text stream for the report; a file appears under its name only when it is complete."""
         flush_standard_streams()
         if self.path is None:
-            try:
-                yield self._stream
-                self._stream.flush()
-            except BrokenPipeError:  # the reader has seen enough
-                with contextlib.suppress(OSError):
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
-            finally:
-                if self._restore is not None:
-                    sys.stdout = self._restore
+            with self._standard_stream() as stream:
+                yield stream
         elif os.path.exists(self.path) and not os.path.isfile(self.path):  # /dev/null, a named pipe
             with open(self.path, "w", encoding="utf-8") as special:
                 yield special
         else:
             with _replacing(self.path) as file:
                 yield file
+
+    @contextlib.contextmanager
+    def _standard_stream(self) -> Iterator[TextIO]:
+        if self._number is None:
+            try:
+                yield self._stream
+            finally:
+                sys.stdout = self._restore or sys.stdout
+            return
+        try:
+            with open(self._number, "w", encoding=self._encoding, errors="backslashreplace") as stream:
+                yield stream
+        except BrokenPipeError:
+            pass  # the reader has seen enough
 
 
 def flush_standard_streams() -> None:
@@ -70,14 +79,12 @@ def flush_standard_streams() -> None:
             stream.flush()
 
 
-def _duplicate(stream: TextIO | None, encoding: str | None) -> TextIO:
-    if stream is None:
-        return open(os.devnull, "w", encoding="utf-8")
+def _duplicate(stream: TextIO) -> int | None:
+    """A file descriptor of our own for what `stream` writes to; None where it has none."""
     try:
-        number = os.dup(stream.fileno())
-    except (OSError, ValueError):
-        return stream
-    return open(number, "w", encoding=encoding or stream.encoding, errors="backslashreplace")
+        return os.dup(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _check_writable(typed: str, path: str) -> None:

@@ -15,7 +15,7 @@ def environment() -> dict[str, str]:
     return {
         "gradscope": __version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "platform": f"{sys.platform} {platform.machine()}",
         "device": device_text(),
     }

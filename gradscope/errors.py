@@ -63,10 +63,14 @@ class Fault(GradscopeError):
 
 
 def closest(name: str, choices: Iterable[str], *, count: int = 3) -> list[str]:
-    """The choices most like `name`, best first; case is ignored, order of equals is kept."""
-    spelled = {choice.casefold(): choice for choice in choices}
-    found = difflib.get_close_matches(name.casefold(), spelled, n=count, cutoff=0.6)
-    return [spelled[key] for key in found]
+    """The choices most like `name`, best first, and none that is much less like it than the best."""
+    spelled: dict[str, list[str]] = {}
+    for choice in choices:
+        spelled.setdefault(choice.casefold().lstrip("-"), []).append(choice)
+    typed = name.casefold().lstrip("-")
+    near = difflib.get_close_matches(typed, spelled, n=count, cutoff=0.6)
+    likeness = {key: difflib.SequenceMatcher(a=key, b=typed).ratio() for key in near}
+    return [choice for key in near if likeness[key] > likeness[near[0]] - 0.1 for choice in spelled[key]]
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

@@ -158,6 +158,7 @@ class Leaf:
     root_training: bool = True
     called_inside: str | None = None  # the root whose forward called the module that owns it
     alive: bool = True
+    reached: bool = False  # in the graph of some backward, also of one that raised
     made_at: Location | None = None
     registered_at: Location | None = None
     stored_in: str | None = None

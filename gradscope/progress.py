@@ -34,7 +34,7 @@ class ProgressLine:
     """
 
     def __init__(self, stream: TextIO, *, hint: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream = stream
+        self._write, self._flush = stream.write, stream.flush  # as they are before they are watched
         self._hint = hint
         self._clock = clock
         self._drawn = False
@@ -45,7 +45,7 @@ class ProgressLine:
     def __enter__(self) -> ProgressLine:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(AttributeError, ValueError):
-                if stream.isatty():
+                if stream.isatty() and stream not in self._watched:
                     self._watch(stream)
         return self
 
@@ -78,14 +78,14 @@ class ProgressLine:
             return
         self._next = now + _SECONDS_BETWEEN
         self._drawn = True
-        self._stream.write(_ERASE + progress_text(counts, hint=self._hint))
-        self._stream.flush()
+        self._write(_ERASE + progress_text(counts, hint=self._hint))
+        self._flush()
 
     def _erase(self) -> None:
         if self._drawn:
             self._drawn = False
-            self._stream.write(_ERASE)
-            self._stream.flush()
+            self._write(_ERASE)
+            self._flush()
 
 
 def progress_text(counts: Counts, *, hint: bool) -> str:

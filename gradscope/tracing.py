@@ -1,14 +1,16 @@
-"""Program -> Recording: the target is loaded, run under the recorder, and never stopped by our faults."""
+"""Program -> Recording -> Report: the target runs under the recorder, whatever our faults, and is judged."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType, ModuleType
 from typing import TypeAlias
 
+from gradscope.engine import judge, notes
+from gradscope.environment import environment
 from gradscope.errors import Fault
 from gradscope.facts import ProgramEnd, Recording
 from gradscope.loader.candidates import the_one
@@ -19,6 +21,7 @@ from gradscope.loader.placement import Placement, choose_placement
 from gradscope.loader.script import Script
 from gradscope.loader.target import Target
 from gradscope.recorder import Progress, Recorder, places
+from gradscope.report import Report
 
 Run: TypeAlias = Callable[[Callable[[str], None]], None]
 Watch: TypeAlias = Callable[[Progress], None]
@@ -84,6 +87,13 @@ def _trace_the_one(
     notes = dict.fromkeys((taken, *first.notes, *recording.notes))
     not_seen = dict.fromkeys((*first.not_seen, *recording.not_seen))
     return replace(recording, notes=tuple(notes), not_seen=tuple(not_seen))
+
+
+def report_on(recording: Recording, target: str, select: Iterable[str], ignore: Iterable[str]) -> Report:
+    """Judges a recording. `select` and `ignore` name rules as the command line does; they must exist."""
+    findings, suppressed = judge(recording, select=select, ignore=ignore)
+    explained = replace(recording, notes=notes(recording))
+    return Report("trace", target, findings, explained, suppressed, environment())
 
 
 def record(run: Run, max_steps: int | None, watch: Watch | None) -> Recording:

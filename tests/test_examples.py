@@ -11,9 +11,6 @@ import os
 import re
 import subprocess
 import sys
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -21,8 +18,8 @@ import pytest
 import torch
 from identity.running import Run, run_recorded
 
-from gradscope.facts import ChainRow, ChainTable
-from gradscope.finding import Severity
+from gradscope import engine
+from gradscope.facts import ChainRow
 from gradscope.rules import all_rules
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -153,14 +150,30 @@ def test_what_is_healthy_is_silent(name):
     run = recorded(name)
     assert run.end.error is None, run.end.error.rendered
     assert not run.findings, run.describe()
+    assert not [text for text in run.recording.not_seen if "fault" in text], run.recording.not_seen
 
 
-@pytest.mark.parametrize("name", RAISES)
-def test_what_torch_refuses_is_explained_with_its_line(name):
+@pytest.mark.parametrize(("name", "advice"), [("bare_numpy", "detach()"), ("nonscalar_backward", "sum()")])
+def test_what_torch_refuses_is_explained_with_its_line(name, advice):
     run = recorded(name)
     assert not run.findings, run.describe()
     assert run.end.error is not None
     assert [("raises", run.end.error.frames[-1].line)] == marked(name)
+    assert any(advice in note for note in engine.notes(run.recording)), engine.notes(run.recording)
+
+
+def test_mixed_precision_that_had_no_effect_is_noted():
+    notes = recorded("amp_without_cuda").recording.notes
+    if torch.cuda.is_available():
+        assert not notes
+    else:
+        assert any("float32" in note and "CUDA" in note for note in notes), notes
+        assert any("GradScaler" in note for note in notes), notes
+
+
+def test_micro_batches_that_no_step_applied_are_noted():
+    assert any("2" in note and "step" in note for note in recorded("accumulation_tail").recording.notes)
+    assert not recorded("accumulation").recording.notes
 
 
 # ---------------------------------------------------------------- what the examples print
@@ -168,7 +181,9 @@ def test_what_torch_refuses_is_explained_with_its_line(name):
 
 PRINTED = {
     "accumulate": "6.0\n12.0\n18.0\n6.0\n",
-    "accumulation": "same gradient as the whole batch: True\nstep after micro-batch 4\nstep after micro-batch 8\n",
+    "accumulation": (
+        "same gradient as the whole batch: True\nstep after micro-batch 4\nstep after micro-batch 8\n"
+    ),
     "autograd_grad": "8.0 8.0 None\n",
     "backward_twice": "12.0\n",
     "backward_twice_saved_nothing": "1.0\n2.0\n",
@@ -192,12 +207,186 @@ PRINTED = {
     "sin_exp": "0.9592 0.3631949\n",
     "slices": "[[2.0, 2.0], [0.0, 0.0]]\n",
     "square_of_line": "25.0 30.0\n",
-    "torch_func": (
-        "[3.0, 12.0, 27.0]\n[[4.0, 1.0], [3.0, 2.0]]\n{'weight': (5, 1, 3), 'bias': (5, 1)}\n"
-    ),
+    "torch_func": ("[3.0, 12.0, 27.0]\n[[4.0, 1.0], [3.0, 2.0]]\n{'weight': (5, 1, 3), 'bias': (5, 1)}\n"),
 }
 
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_the_numbers_printed_are_those_of_the_lesson(name):
     assert recorded(name).stdout == PRINTED[name]
+
+
+# ---------------------------------------------------------------- the chain-rule tables
+
+# A table: its root's value, then its rows from the root to the leaves. A node's row is (name or source
+# text, value, local derivatives, incoming gradient, outgoing gradients); a leaf's is (name, value, edges
+# summed, gradient). Beyond scalars the numbers are 2-norms and local derivatives None.
+TABLES: dict[str, list[list]] = {
+    "chain_rule": [
+        [49, ("c", 49, [14], 1, [14]), ("b", 7, [1], 14, [14]), ("a", 6, [3], 14, [42]), ("x", 2, 1, 42)],
+    ],
+    "square_of_line": [
+        [25, ("y", 25, [10], 1, [10]), ("u", 5, [1], 10, [10]), ("3 * x", 3, [3], 10, [30]), ("x", 1, 1, 30)],
+    ],
+    "paths": [
+        [
+            10,
+            ("y", 10, [1, 1], 1, [1, 1]),
+            ("square", 4, [4], 1, [4]),
+            ("line", 6, [3], 1, [3]),
+            ("x", 2, 2, 7),
+        ],
+    ],
+    "polynomials": [
+        [
+            24,
+            ("y", 24, [1, 1], 1, [1, 1]),
+            ("5 * x", 15, [5], 1, [5]),
+            ("x**2", 9, [6], 1, [6]),
+            ("x", 3, 2, 11),
+        ],
+        [9, ("t", 9, [1], 1, [1]), ("2 * s**2", 8, [2], 1, [2]), ("s**2", 4, [4], 2, [8]), ("s", 2, 1, 8)],
+        [
+            53,
+            ("q", 53, [1], 1, [1]),
+            ("3 * p**2", 48, [3], 1, [3]),
+            ("p**2", 16, [8], 3, [24]),
+            ("p", 4, 1, 24),
+        ],
+    ],
+    "sin_exp": [
+        [
+            0.9591623,
+            ("y", 0.9591623, [0.2828565], 1, [0.2828565]),
+            ("b", 1.2840254, [1.2840254], 0.2828565, [0.3631949]),
+            ("a", 0.25, [1], 0.3631949, [0.3631949]),
+            ("x", 0.5, 1, 0.3631949),
+        ],
+    ],
+    "branch": [
+        [4, ("x**2", 4, [4], 1, [4]), ("x", 2, 1, 4)],
+        [3, ("-3 * x", 3, [-3], 1, [-3]), ("x", -1, 1, -3)],
+    ],
+    "loop": [
+        [
+            16,
+            ("y", 16, [2, 8], 1, [2, 8]),
+            ("y", 8, [2, 4], 2, [4, 8]),
+            ("y", 4, [2, 2], 4, [8, 8]),
+            ("x", 2, 4, 32),
+        ],
+    ],
+    "graph": [
+        [16, ("e", 16, [1], 1, [1]), ("d", 6, [3, 2], 1, [3, 2]), ("b", 3, 1, 2), ("a", 2, 1, 3)],
+    ],
+    "accumulate": [
+        [9, ("y", 9, [6], 1, [6]), ("x", 3, 1, 6)],
+        [9, ("y", 9, [6], 1, [6]), ("x", 3, 1, 6)],
+    ],
+    "autograd_grad": [
+        [8, ("y", 8, [2], 1, [2]), ("x**2", 4, [4], 2, [8]), ("x", 2, 1, 8)],
+        [8, ("y", 8, [2], 1, [2]), ("x**2", 4, [4], 2, [8]), ("x", 2, 1, 8)],
+    ],
+    "retain_graph": [
+        [12, ("first", 12, [3], 1, [3]), ("y", 4, [4], 3, [12]), ("x", 2, 1, 12)],
+        [5, ("second", 5, [1], 1, [1]), ("y", 4, [4], 1, [4]), ("x", 2, 1, 4)],
+    ],
+    "retain_grad": [
+        [49, ("c", 49, [14], 1, [14]), ("b", 7, [1], 14, [14]), ("a", 6, [3], 14, [42]), ("x", 2, 1, 42)],
+    ],
+    "seed": [
+        [None, ("y", 98**0.5, [None], 3**0.5, [56**0.5]), ("x", 14**0.5, 1, 56**0.5)],
+        [None, ("y", 98**0.5, [None], 1, [2]), ("x", 14**0.5, 1, 2)],
+    ],
+    "slices": [
+        [
+            6,
+            ("y", 6, [None], 1, [2**0.5]),
+            ("top * 2", 20**0.5, [None], 2**0.5, [8**0.5]),
+            ("top", 5**0.5, [None], 8**0.5, [8**0.5]),
+            ("x", 30**0.5, 1, 8**0.5),
+        ],
+    ],
+    "matrix": [
+        [
+            None,
+            ("y", 8.5**0.5, [None, None], 5**0.5, [5**0.5, 5**0.5]),
+            ("W @ x", 8**0.5, [None, None], 5**0.5, [10**0.5, 450**0.5]),
+            ("b", 0.5**0.5, 1, 5**0.5),
+            ("x", 2**0.5, 1, 450**0.5),
+            ("W", 91**0.5, 1, 10**0.5),
+        ],
+    ],
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_chain_rule_table_holds_the_numbers_of_the_lesson(name):
+    tables = recorded(name).recording.chains
+    assert len(tables) == len(TABLES[name])
+    for table, (value, *rows) in zip(tables, TABLES[name], strict=True):
+        assert table.value == pytest.approx(value)
+        seen = [numbers(row) for row in table.rows]
+        expected = [(name, *(pytest.approx(number) for number in others)) for name, *others in rows]
+        assert seen == expected
+
+
+def numbers(row: ChainRow) -> tuple:
+    """A row as it is written in TABLES."""
+    if row.is_leaf:
+        return row.name, row.value, row.paths, row.outgoing[0][1]
+    local, outgoing = [d for _, d in row.local], [g for _, g in row.outgoing]
+    return row.name or row.expression, row.value, local, row.incoming, outgoing
+
+
+def test_a_table_names_the_lines_and_the_seed():
+    (chain,) = recorded("chain_rule").recording.chains
+    lines = (EXAMPLES / "chain_rule.py").read_text(encoding="utf-8").splitlines()
+    assert lines[chain.backward.line - 1] == "c.backward()"
+    assert [lines[row.location.line - 1] for row in chain.rows if row.location] == [
+        "c = b**2",
+        "b = a + 1",
+        "a = x * 3",
+    ]
+    assert [table.seed for table in recorded("seed").recording.chains] == ["[1, 1, 1]", "[1, 0, 0]"]
+    assert [table.times for table in recorded("accumulate").recording.chains] == [3, 1]
+
+
+def test_a_second_derivative_has_its_own_table():
+    first, second = recorded("create_graph").recording.chains
+    assert (first.value, numbers(first.rows[-1])) == (8, ("x", 2, 1, 12))
+    assert (second.value, numbers(second.rows[-1])) == (12, ("x", 2, 1, 12))
+
+
+# ---------------------------------------------------------------- a few through the command line
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("severed", 1),
+        ("backward_twice", 1),
+        ("chain_rule", 0),
+        ("nonscalar_backward", 3),
+        ("never_backward", 2),
+    ],
+)
+def test_the_command_says_the_same_and_its_status_is_right(name, status, tmp_path):
+    report_file = tmp_path / "report.json"
+    command = [sys.executable, "-m", "gradscope", "trace", str(EXAMPLES / f"{name}.py")]
+    done = subprocess.run(
+        [*command, "--format", "json", "--output", str(report_file)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+    )
+    assert done.returncode == status, done.stderr
+    assert done.stdout == recorded(name).stdout
+    if status != 2:
+        findings = json.loads(report_file.read_text(encoding="utf-8"))["findings"]
+        found = [(finding["code"], finding["location"]["line"]) for finding in findings]
+        assert found == [mark for mark in marked(name) if mark[0] != "raises"]
+    else:
+        assert "no backward was run" in done.stderr

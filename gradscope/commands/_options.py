@@ -113,25 +113,21 @@ def threshold(fail_on: str) -> Severity | None:
     return None if fail_on == "never" else Severity(fail_on)
 
 
-def chosen_rules(option: str, values: Iterable[str]) -> tuple[str, ...]:
-    """The codes that a `--select` or `--ignore` names: comma lists of codes, prefixes of codes, and slugs.
+def rule_names(option: str, values: Iterable[str]) -> tuple[str, ...]:
+    """The names in a `--select` or `--ignore`: comma lists of codes, beginnings of codes (GS1), and slugs.
 
-    Raises UsageError for a name that matches no rule.
+    Raises UsageError for one that matches no rule.
     """
     from gradscope.rules import all_rules
 
     rules = all_rules()
-    found: dict[str, None] = {}
-    for name in (part for value in values for part in re.split(r"[,\s]+", value) if part):
-        codes = [rule.code for rule in rules.values() if _matches(rule.code, rule.slug, name)]
-        if not codes:
+    names = [name for value in values for name in re.split(r"[,\s]+", value) if name]
+    for name in names:
+        if not any(_matches(rule.code, rule.slug, name) for rule in rules.values()):
             known = [*rules, *(rule.slug for rule in rules.values())]
-            raise UsageError(
-                f"{option} {name}: no such rule{did_you_mean(name, known)}",
-                try_next="gradscope explain --list",
-            )
-        found.update(dict.fromkeys(codes))
-    return tuple(found)
+            guess = did_you_mean(name, known)
+            raise UsageError(f"{option} {name}: no such rule{guess}", try_next="gradscope explain --list")
+    return tuple(dict.fromkeys(names))
 
 
 def _matches(code: str, slug: str, name: str) -> bool:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradscope.commands._options import (
-    chosen_rules,
     input_options,
     report_options,
+    rule_names,
     run_options,
     run_settings,
     threshold,
@@ -33,7 +33,8 @@ TARGET is one of
   pkg.models:build    returns a loss; see --input and --loss
 \b
 Exit status: 0 no finding at or above --fail-on; 1 there is one; 2 bad usage,
-or nothing was checked; 3 the program failed; 4 a fault in gradscope; 130 Ctrl-C."""
+or nothing was checked; 3 the program failed; 4 a fault in gradscope; 130 for
+Ctrl-C."""
 
 
 @click.command(epilog=_EPILOG, short_help="Run a program; report what happened to its gradients.")
@@ -58,16 +59,21 @@ def command(
     from gradscope.loader.target import parse_target
 
     options = run_settings(**run_values)
-    selected, ignored = chosen_rules("--select", select), chosen_rules("--ignore", ignore)
+    selected, ignored = rule_names("--select", select), rule_names("--ignore", ignore)
     target = parse_target(words, run_module)
     destination = Destination(output, machine=format_name != "text", to_stderr=target.is_program)
     started_in = os.getcwd()
-    recording = _record(target, options)
-    report = _judged(target, recording, selected, ignored)
+    report = _traced(target, options, selected, ignored)
     with contextlib.chdir(started_in):
         _write(report, destination, format_name, redact)
     on_screen = format_name == "text" and destination.path is None
     return _finish(report, fail_on, on_screen, output if destination.path is not None else None)
+
+
+def _traced(target: Target, options: Options, select: tuple[str, ...], ignore: tuple[str, ...]) -> Report:
+    from gradscope.tracing import report_on
+
+    return report_on(_record(target, options), target.text, select, ignore)
 
 
 def _record(target: Target, options: Options) -> Recording:
@@ -79,15 +85,6 @@ def _record(target: Target, options: Options) -> Recording:
     hint = target.is_program and options.steps is None
     with ProgressLine(sys.stderr, hint=hint) as line:
         return trace_target(target, options, line)
-
-
-def _judged(target: Target, recording: Recording, select: tuple[str, ...], ignore: tuple[str, ...]) -> Report:
-    from gradscope.engine import judge
-    from gradscope.environment import environment
-    from gradscope.report import Report
-
-    findings, suppressed = judge(recording, select=select, ignore=ignore)
-    return Report("trace", target.text, findings, recording, suppressed, environment())
 
 
 def _write(report: Report, destination: Destination, format_name: str, redact: bool) -> None:

@@ -201,7 +201,7 @@ class _Reader:
         found = self.value(node)
         if not isinstance(found, torch.Tensor):
             raise self.refused_at(
-                node, f"this is a {type(found).__name__}, and only tensors have methods here"
+                node, f"this is of type {type(found).__name__}, and only tensors have methods here"
             )
         return found
 

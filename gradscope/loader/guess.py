@@ -72,11 +72,12 @@ def _from_config(config: Any, class_name: str) -> tuple[str, ...] | None:
     if isinstance(vocabulary, int) and vocabulary > 0:
         length = min(16, getattr(config, "max_position_embeddings", None) or 16)
         tokens = f"randint(0, {vocabulary}, (2, {length}))"
-        if getattr(config, "is_encoder_decoder", False) and "ForConditionalGeneration" not in class_name:
-            return (f"input_ids={tokens}", f"decoder_input_ids={tokens}")
+        names = ["input_ids"]
+        if getattr(config, "is_encoder_decoder", False):
+            names.append("decoder_input_ids")
         if class_name.endswith(("LMHeadModel", "ForCausalLM", "ForMaskedLM", "ForConditionalGeneration")):
-            return (f"input_ids={tokens}", f"labels={tokens}")
-        return (f"input_ids={tokens}",)
+            names.append("labels")
+        return tuple(f"{name}={tokens}" for name in names)
     size = getattr(config, "image_size", None)
     channels = getattr(config, "num_channels", None)
     if isinstance(channels, int):

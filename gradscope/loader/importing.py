@@ -10,7 +10,7 @@ from types import ModuleType
 
 from gradscope.errors import TargetError, did_you_mean
 from gradscope.loader.script import set_path0
-from gradscope.loader.source import compile_script, not_compiled
+from gradscope.loader.source import compile_script, is_part_of, not_compiled, not_found
 from gradscope.loader.target import Kind, Target
 
 
@@ -93,16 +93,9 @@ def _import_name(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+        if not is_part_of(error.name, name):
             raise
-        parent = error.name.rpartition(".")[0]
-        beside = getattr(sys.modules.get(parent), "__path__", None) or (["."] if not parent else [])
-        import pkgutil
-
-        guess = did_you_mean(
-            error.name.rpartition(".")[2], [info.name for info in pkgutil.iter_modules(list(beside))]
-        )
-        raise TargetError(f"no module named {error.name}{guess}") from None
+        raise not_found(error.name or name) from None
     except SyntaxError as error:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin != error.filename:

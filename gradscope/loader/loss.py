@@ -26,6 +26,19 @@ TARGET_SEED = 0
 """The seed of the generator that the targets of mse and cross_entropy are drawn from."""
 
 
+def check_loss(spec: str | None) -> None:
+    """Raises UsageError for a `--loss` that is neither one of the table nor of the form `file.py:fn`."""
+    if spec is None or spec in _NAMED:
+        return
+    if ":" not in spec:
+        names = ", ".join(LOSSES)
+        raise UsageError(
+            f"--loss {spec} is not a loss{did_you_mean(spec, LOSSES)}",
+            try_next=f"one of {names}, or a function of yours: --loss losses.py:my_loss",
+        )
+    parse_target([spec])
+
+
 def find_loss(spec: str | None) -> Loss:
     """The loss that `--loss` names: one of the table, a `file.py:fn`, or by default what the output offers.
 
@@ -36,16 +49,11 @@ def find_loss(spec: str | None) -> Loss:
         return _offered
     if spec in _NAMED:
         return _NAMED[spec]
-    if ":" not in spec:
-        names = ", ".join(LOSSES)
-        raise UsageError(
-            f"--loss {spec} is not a loss{did_you_mean(spec, LOSSES)}",
-            try_next=f"one of {names}, or a function of yours: --loss losses.py:my_loss",
-        )
+    check_loss(spec)
     target = parse_target([spec])
     function = attribute_of(_imported_beside(target), target)
     if not callable(function):
-        raise UsageError(f"--loss {spec} is a {type(function).__name__}, not a function")
+        raise UsageError(f"--loss {spec} is of type {type(function).__name__}, not a function")
     return _calling(spec, function)
 
 

@@ -22,7 +22,7 @@ from gradscope.loader.inputs import (
     required,
     signature_text,
 )
-from gradscope.loader.loss import Note, find_loss
+from gradscope.loader.loss import Note, check_loss, find_loss
 from gradscope.loader.options import Options
 from gradscope.loader.placement import Placement
 from gradscope.loader.target import Target
@@ -37,6 +37,8 @@ class Model:
         self.target = target
         self.options = options
         self.placement = placement
+        from_expressions(options.inputs)  # both raise UsageError, before the target's own code has run
+        check_loss(options.loss)
 
     def run(self, note: Note) -> None:
         """Imports the target and traces it; what its own code raises comes out."""

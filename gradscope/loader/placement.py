@@ -61,8 +61,11 @@ class Placement:
 
 def choose_placement(options: Options) -> Placement:
     """Reads `--device`, `--dtype`, `--amp` and `--seed`; UsageError for a device that is not here."""
+    device = choose_device(options.device)
+    if options.amp is not None and not torch.amp.is_autocast_available(device.type):
+        raise UsageError(f"--amp: torch has no autocast for {device.type}", try_next="--dtype bfloat16")
     return Placement(
-        device=choose_device(options.device),
+        device=device,
         explicit=options.device != "auto",
         dtype=None if options.dtype is None else getattr(torch, options.dtype),
         amp=None if options.amp is None else getattr(torch, options.amp),

@@ -15,7 +15,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from gradscope.errors import TargetError
-from gradscope.loader.source import compile_script, not_compiled
+from gradscope.loader.source import compile_script, is_part_of, not_compiled, not_found
 from gradscope.loader.target import Kind, Target
 
 
@@ -77,7 +77,8 @@ class Script:
 
 
 def _script(path: str) -> Main:
-    absolute = os.path.abspath(path)
+    # Python puts the working directory before the path as it was typed, and leaves the dots in.
+    absolute = os.path.abspath(path) if os.name == "nt" else os.path.join(os.getcwd(), path)
     if os.path.isdir(path) or not path.endswith((".py", ".pyw", ".pyc")):
         importer: Any = pkgutil.get_importer(absolute)
         spec = importer.find_spec("__main__") if importer is not None else None
@@ -93,24 +94,23 @@ def _script(path: str) -> Main:
 
 
 def _module_spec(name: str) -> ModuleSpec:
-    top = name.partition(".")[0]
-    parent = name.rpartition(".")[0]
+    """What `python -m name` runs: the module, or the `__main__` of the package, of that name."""
     try:
         spec = importlib.util.find_spec(name)
-        if spec is not None and spec.submodule_search_locations is not None:
-            package, spec = spec, importlib.util.find_spec(f"{name}.__main__")
-            if spec is None:
-                missing = f"{package.origin or name} is a package without a __main__.py"
-                raise TargetError(f"{name} cannot be run with -m", where=(missing,))
     except ModuleNotFoundError as error:
-        # Only a missing part of the name itself is ours; a parent's own failing import is the program's.
-        if error.name is None or not f"{name}.__main__".startswith(f"{error.name}."):
-            raise
-        spec = None
+        if not is_part_of(error.name, name):
+            raise  # a parent of it imports something that is missing: the program's own failure
+        raise not_found(error.name or name) from None
     if spec is None:
-        where = (f"looked for it in {parent}",) if parent else (f"looked for {top} in {sys.path[0]}",)
-        raise TargetError(f"no module named {name}", where=where)
-    return spec
+        raise not_found(name)
+    if spec.submodule_search_locations is None:
+        return spec
+    main = importlib.util.find_spec(f"{name}.__main__")
+    if main is None:
+        inside = [info.name for info in pkgutil.iter_modules(list(spec.submodule_search_locations))]
+        advice = [f"gradscope trace -m {name}.{module}" for module in inside[:3]]
+        raise TargetError(f"{name} is a package without a __main__.py, so -m cannot run it", try_next=advice)
+    return main
 
 
 def _main_module(main: Main) -> ModuleType:

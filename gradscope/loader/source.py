@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.machinery
+import os
+import pkgutil
+import sys
 from types import CodeType
 
-from gradscope.errors import TargetError, caret
+from gradscope.errors import TargetError, caret, did_you_mean
 
 
 def compile_script(path: str) -> CodeType:
@@ -28,10 +31,11 @@ def compile_script(path: str) -> CodeType:
 
 def not_compiled(path: str, error: SyntaxError | ValueError) -> TargetError:
     """The error for a target that is not valid Python, with a caret where the compiler put one."""
+    path = _short(path)
     if not isinstance(error, SyntaxError):
         return TargetError(f"{path} does not compile: {error}")
     line = error.lineno or 0
-    where = [f"--> {error.filename or path}:{line}"] if line else []
+    where = [f"--> {_short(error.filename or path)}:{line}"] if line else []
     text = (error.text or "").rstrip("\n")
     if text.strip() and error.offset:
         indent = len(text) - len(text.lstrip())
@@ -40,3 +44,23 @@ def not_compiled(path: str, error: SyntaxError | ValueError) -> TargetError:
         end = (error.end_offset or 0) - 1 - indent if same_line else start + 1
         where += caret(text.strip(), start, end, label=f"{line:>4} |")
     return TargetError(f"{path} does not compile: {error.msg}", where=where)
+
+
+def _short(path: str) -> str:
+    """The path as it would be typed in the working directory."""
+    below = os.path.relpath(path) if os.path.isabs(path) else path
+    return path if below.startswith(os.pardir) else below
+
+
+def is_part_of(missing: str | None, name: str) -> bool:
+    """Whether the module that an import did not find is `name` or a parent of it, and not one it imports."""
+    return missing is not None and f"{name}.".startswith(f"{missing}.")
+
+
+def not_found(name: str) -> TargetError:
+    """The error for a module that is not there, with the names like it beside it; parents are imported."""
+    parent = name.rpartition(".")[0]
+    folders = getattr(sys.modules.get(parent), "__path__", None) if parent else sys.path[:1]
+    start = f"{parent}." if parent else ""
+    beside = [f"{start}{info.name}" for info in pkgutil.iter_modules(list(folders or []))]
+    return TargetError(f"no module named {name}{did_you_mean(name, beside)}")

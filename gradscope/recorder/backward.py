@@ -100,6 +100,7 @@ class BackwardWatch:
         self._leaves_of_line: dict[Loc, list[Any]] = {}
         self.count = 0
         self.received: set[str] = set()
+        self._current: _Pass | None = None
         self._severed: dict[str, tuple[int, tuple[Value, ...], tuple[Value, ...], Loc]] = {}
         self._dead_terms: dict[int, tuple[Value, Value, Loc, int]] = {}
 
@@ -118,6 +119,8 @@ class BackwardWatch:
     def _run(self, run_engine: Any, outputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         now = self._now
         plain = all(not isinstance(t, Tensor) or is_plain(t) for t in outputs)
+        if now.backward_depth and plain:
+            self._nested(outputs)
         if now.backward_depth or not plain or torch.compiler.is_compiling():
             return run_engine(outputs, *args, **kwargs)
         now.backward_depth += 1
@@ -127,7 +130,7 @@ class BackwardWatch:
         result: Any = None
         try:
             try:
-                this = self._begin(outputs, args, kwargs)
+                this = self._current = self._begin(outputs, args, kwargs)
             except Exception as fault:  # noqa: BLE001  our bookkeeping must not reach the program
                 now.fault("before a backward", fault)
             try:
@@ -137,6 +140,7 @@ class BackwardWatch:
                 raise
         finally:
             now.backward_depth -= 1
+            self._current = None
             now.optimizer_depth = depth_of_optimizer
             if this is not None:
                 try:
@@ -144,6 +148,16 @@ class BackwardWatch:
                 except Exception as fault:  # noqa: BLE001
                     now.fault("after a backward", fault)
         return result
+
+    def _nested(self, outputs: Any) -> None:
+        """A backward inside a backward (a reentrant checkpoint) reaches leaves that the outer graph hides."""
+        try:
+            if self._current is not None and self._current.close:
+                leaves = walk(outputs)[1]
+                self._current.leaves.update(leaves)
+                self._leaves.before_first_step(leaves.values())
+        except Exception as fault:  # noqa: BLE001  our bookkeeping must not reach the program
+            self._now.fault("a nested backward", fault)
 
     def _begin(self, outputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Pass:
         frame = user_frame(sys._getframe(3))

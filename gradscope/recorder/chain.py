@@ -1,7 +1,7 @@
 """The chain rule at work in small graphs: what every node got, its local derivative, what it gave.
 
-A graph is small with at most forty nodes of at most sixty-four elements. One table is kept for each
-backward line and shape of graph.
+A graph is small with at most forty nodes of at most sixty-four elements. Where modules took part, it must
+be all scalars. One table is kept for each backward line and shape of graph.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from gradscope.folds.chain_rule import Chain, Expression, chain_table
 from gradscope.recorder.places import Loc
 from gradscope.recorder.small_graph import MOST_ELEMENTS, is_small, measure, take_down
 from gradscope.recorder.stats import why_unreadable
-from gradscope.recorder.watched_pass import node_label
+from gradscope.recorder.watched_pass import node_label, place_of
 
 _MOST_NODES = 40
 _MOST_TABLES = 8
 _VALUES_PER_BACKWARD = 500
 _MOST_VALUES = 4096
+_MOST_DECLINED = 256
 _FRUITLESS_BACKWARDS = 200
 
 Key: TypeAlias = tuple[Loc | None, tuple[str, ...]]
@@ -45,6 +46,7 @@ class ChainWatch:
         self._fruitless = 0
         self._thread = threading.get_ident()
         self._chains: dict[Key, Chain] = {}
+        self._declined: set[Key] = set()
         self._running: list[_Running | None] = []
 
     @property
@@ -62,7 +64,8 @@ class ChainWatch:
         if tensor.numel() > MOST_ELEMENTS or threading.get_ident() != self._thread:
             return  # sequence numbers belong to a thread
         try:
-            self._values[sequence_nr] = measure(tensor)
+            if not why_unreadable([tensor]):
+                self._values[sequence_nr] = measure(tensor)
         except Exception as error:  # noqa: BLE001  must not reach the program
             self._failed(error)
         if len(self._values) > _MOST_VALUES:
@@ -78,10 +81,12 @@ class ChainWatch:
     ) -> None:
         """Just before the engine runs: takes down a small graph and hooks its nodes."""
         self._since_backward = 0
+        self._fruitless += 1
         self._running.append(None)
         try:
             if 0 < len(nodes) <= _MOST_NODES:
-                self._begin(nodes, roots, grad_tensors, backward)
+                with torch.no_grad(), torch._C.DisableTorchFunction():
+                    self._begin(nodes, roots, grad_tensors, backward)
         except Exception as error:  # noqa: BLE001  must not reach the program's backward
             self._failed(error)
 
@@ -96,18 +101,23 @@ class ChainWatch:
         known = self._chains.get(key)
         if known is not None:
             known.times += 1
-            self._fruitless += 1
             return
-        if len(self._chains) >= _MOST_TABLES or not all(isinstance(root, Tensor) for root in roots):
+        if (
+            key in self._declined
+            or len(self._chains) >= _MOST_TABLES
+            or len(self._declined) >= _MOST_DECLINED
+        ):
             return
-        if why_unreadable(roots) or not is_small(nodes):
+        chain = None
+        if all(isinstance(root, Tensor) for root in roots) and not why_unreadable(roots) and is_small(nodes):
+            values = self._values if threading.get_ident() == self._thread else {}
+            chain = take_down(nodes, roots, grad_tensors, backward, values)
+        if chain is None or (any(map(_in_a_module, nodes)) and not all(node.scalar for node in chain.nodes)):
+            self._declined.add(key)
             return
         self._fruitless = 0
-        values = self._values if threading.get_ident() == self._thread else {}
-        with torch.no_grad(), torch._C.DisableTorchFunction():
-            chain = take_down(nodes, roots, grad_tensors, backward, values)
-            self._running[-1] = running = _Running(key, chain, self._failed)
-            running.attach(nodes)
+        self._running[-1] = running = _Running(key, chain, self._failed)
+        running.attach(nodes)
 
     def after(self) -> None:
         """After the engine ran, also when it raised: removes the hooks and keeps the table."""
@@ -148,6 +158,11 @@ class _Running:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+
+
+def _in_a_module(node: Any) -> bool:
+    place = place_of(node)
+    return place is not None and place.module is not None
 
 
 def _hook(chain: Chain, index: int, failed: Callable[[Exception], None]) -> Callable[..., None]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from gradscope.facts import InplaceRefused
 from gradscope.recorder.graph import node_label
 from gradscope.recorder.places import Loc, traceback_locations
-from gradscope.recorder.values import TensorValues
+from gradscope.recorder.values import TensorValues, base_of
 
 _MARK = "_gradscope_facts"
 _MOST = 64
@@ -52,7 +52,7 @@ class Failures:
         if kind is None or getattr(error, _MARK, None):
             return
         tensor = next((a for a in args if isinstance(a, Tensor)), None)
-        base = getattr(tensor, "_base", None)
+        base = base_of(tensor) if tensor is not None else None
         value = self._values.peek(tensor) if tensor is not None else None
         view = value.loc.location() if value is not None and kind != "leaf" else None
         subject = base if kind == "leaf-view" and base is not None else tensor

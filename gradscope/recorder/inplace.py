@@ -22,7 +22,7 @@ from gradscope.recorder.creation import place_of
 from gradscope.recorder.graph import Saved, node_label, saved_tensors
 from gradscope.recorder.now import Now
 from gradscope.recorder.places import Loc
-from gradscope.recorder.values import version
+from gradscope.recorder.values import base_of, version
 
 _VERSIONS = re.compile(r"is at version (\d+); expected version (\d+)")
 _MOST_WRITES = 20_000
@@ -80,7 +80,8 @@ class WriteLog:
         """
         storage = storage_of(tensor)
         self._writes.append(Write(storage, before, version(tensor), op, loc, sequence_nr))
-        if self._is_alias(tensor) or (tensor._base is not None and self._is_alias(tensor._base)):
+        base = base_of(tensor)
+        if self._is_alias(tensor) or (base is not None and self._is_alias(base)):
             self._remember(UnversionedWrite(storage, "data", op, loc, sequence_nr, self._now.epoch))
 
     def stepped(self, versions: Iterable[tuple[Tensor, int]], op: str, loc: Loc) -> None:
@@ -91,8 +92,14 @@ class WriteLog:
             if after != before:
                 self._writes.append(Write(storage_of(tensor), before, after, op, loc, sequence_nr))
 
-    def unversioned_alias(self, alias: Tensor, source: Tensor) -> None:
-        """`alias` shares memory with `source`, but not its version counter."""
+    def exchanged(self, tensor: Tensor, storage: int, op: str, loc: Loc, before: int) -> None:
+        """A tensor got other memory (`set_`): those who saved it look at its old storage and its version."""
+        sequence_nr = _current_sequence_nr()
+        self._writes.append(Write(storage, before, version(tensor), op, loc, sequence_nr))
+        self._writes.append(Write(storage_of(tensor), before, version(tensor), op, loc, sequence_nr))
+
+    def unversioned_alias(self, alias: Tensor) -> None:
+        """`alias` shares memory with another tensor, but not its version counter."""
         if len(self._aliases) > 4096:
             self._aliases = {key: ref for key, ref in self._aliases.items() if ref() is not None}
         self._aliases[id(alias)] = weakref.ref(alias)

@@ -51,6 +51,7 @@ class LeafEntry:
     registered_at: Loc | None = None
     replaced_at: Loc | None = None
     zero_at_start: bool = False
+    reached: bool = False
     order: int = 0
     stats: dict[str, float] = field(default_factory=dict)
 
@@ -174,6 +175,7 @@ class Leaves:
         """Notes which leaves hold only zeros when they are first differentiated."""
         for tensor in tensors:
             entry = self.entry(tensor)
+            entry.reached = True
             if "seen" not in entry.stats:
                 entry.stats["seen"] = 1
                 plain = tensor.layout is torch.strided and tensor.numel() > 0 and tensor.device.type != "meta"
@@ -271,6 +273,7 @@ class Leaves:
             root_training=entry.root_training,
             called_inside=entry.called_inside,
             alive=entry.tensor() is not None,
+            reached=entry.reached,
             made_at=entry.made_at.location() if entry.made_at else None,
             registered_at=entry.registered_at.location() if entry.registered_at else None,
             stored_in=entry.stored_in,

@@ -265,8 +265,7 @@ class ValueMode(TorchFunctionMode):
     ) -> None:
         """An in-place op: the tensor, and the base it is a view of, hold something new."""
         self.observer.wrote(tensor, before, op, loc, sequence_nr)
-        base = tensor._base
-        for written in (tensor,) if base is None else (tensor, base):
+        for written in self.values.written_with(tensor):
             if is_leaf(written) and requires_grad(written):
                 self.values.forget_history(written)
             elif parents:

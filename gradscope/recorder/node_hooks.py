@@ -8,6 +8,7 @@ held its node would keep the graph alive until the next garbage collection.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
@@ -18,6 +19,7 @@ from gradscope.recorder.stats import doubtful
 
 Gradients: TypeAlias = tuple[Tensor | None, ...]
 Hook: TypeAlias = Callable[[Gradients, Gradients], None]
+_LARGE = 65536
 AccumulateGrad: Any = torch._C._functions.AccumulateGrad  # type: ignore[attr-defined]
 
 
@@ -45,7 +47,9 @@ def hook_makers(watched: Watching, ran: bytearray) -> tuple[Callable[[int], Hook
     This is the hot path: one `doubtful` for each gradient, written out. Gradients of a subclass (DTensor,
     FakeTensor) are left alone: reading them may communicate, or fail.
     """
+    fine: dict[int, tuple[weakref.ref[Tensor], int]] = {}
     look, look_at_leaf, retry, failed = watched.look, watched.look_at_leaf, watched.retry, watched.failed
+    ref = weakref.ref
     grad_mode, set_grad_mode = torch.is_grad_enabled, torch._C._set_grad_enabled
 
     def hook_for(index: int) -> Hook:
@@ -65,6 +69,8 @@ def hook_makers(watched: Watching, ran: bytearray) -> tuple[Callable[[int], Hook
                         if not total or total - total:
                             look(index, grad_inputs, grad_outputs)
                             break
+                        if dims > 1 and g.numel() > _LARGE:
+                            fine[id(g)] = (ref(g), g._version)
                     elif g is not None:
                         watched.unwatched += 1
             except Exception:  # noqa: BLE001  must not reach the program's backward
@@ -84,6 +90,9 @@ def hook_makers(watched: Watching, ran: bytearray) -> tuple[Callable[[int], Hook
                 g = grad_outputs[0]
                 if type(g) is Tensor:
                     ran[index] = 1
+                    known = fine.get(id(g))
+                    if known is not None and known[0]() is g and known[1] == g._version:
+                        return  # handed on as the node gave it
                     if doubtful(g):
                         look_at_leaf(index, g)
                 elif g is not None:

@@ -141,7 +141,7 @@ class ForwardWatch:
         if unintended or (parents and found is Content.INF):
             return inherit(unintended or parents, op, loc)
         numbers = list(_numbers((*arguments, *keywords.values())))
-        intended = found is Content.INF and any(math.isinf(number) for number in numbers)
+        intended = found is Content.INF and (any(map(math.isinf, numbers)) or _is_log_of_mask(op, inputs))
         source = None if intended or parents else _source(op, inputs, found, numbers)
         return begin(self._origin(op, found, loc, inputs, output, source=source, intended=intended))
 
@@ -232,6 +232,11 @@ def _is_used(op: str, tensor: Tensor, arguments: Sequence[object]) -> bool:
         return True
     kept = mask if op == "where" and tensor is arguments[1] else ~mask
     return bool((kept & ~torch.isfinite(tensor)).any())
+
+
+def _is_log_of_mask(op: str, inputs: Sequence[Tensor]) -> bool:
+    """Whether this is the logarithm of zeros and ones: -inf where a mask is 0, as meant."""
+    return op in ("log", "log2", "log10") and bool(((inputs[0] == 0) | (inputs[0] == 1)).all())
 
 
 def _numbers(values: Sequence[object]) -> Iterator[float]:

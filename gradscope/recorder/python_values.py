@@ -132,7 +132,7 @@ def _numbers(content: Any) -> Iterable[float]:
             yield from _numbers(item)
     elif _address(content) is not None and getattr(content, "size", _MOST_ELEMENTS) < 64:
         yield from _numbers(content.tolist())
-    elif type(content).__module__ == "numpy" and hasattr(content, "item"):
+    elif type(content).__module__ == "numpy" and getattr(content, "ndim", 1) == 0:
         yield from _numbers(content.item())
 
 

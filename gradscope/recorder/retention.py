@@ -81,7 +81,8 @@ class Retention:
 
     def _fact(self, held: _Held) -> RetainedGraph:
         made_at = held.loc.location()
-        holder, _ = holder_of(held.tensors[-1])
+        # the newest tensor may also be held by the loop's own variable; the oldest is held by the culprit
+        holder, _ = holder_of(held.tensors[0])
         kept_at = made_at if held.accumulated else self._kept_at(holder, made_at)
         return RetainedGraph(
             holder,

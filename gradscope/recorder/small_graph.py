@@ -86,7 +86,7 @@ def _take(node: Any, indices: Mapping[Any, int], values: Values) -> ChainNode:
         () if scalar else tuple(int(size) for size in outputs[0].shape),
         tuple(indices.get(following) for following, _ in node.next_functions),
         scalar=scalar,
-        own=number in values,
+        own=number in values or isinstance(node, torch._C._FunctionBase),
         local=_local_derivatives(node, outputs) if scalar and is_pure(node) else (),
     )
 

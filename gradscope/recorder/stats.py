@@ -63,9 +63,9 @@ def content(tensor: Tensor) -> Content:
         return Content.NONZERO
     with torch.no_grad():
         stored = elements(tensor)
-        total = stored.sum().item()
-        if not total - total:  # a finite sum has finite summands
-            return Content.NONZERO if total or int(stored.count_nonzero()) else Content.ZERO
+        value = stored.sum().item() if stored.dim() else stored.item()  # 0-dim: may be a Python number's
+        if not value - value:  # a finite sum has finite summands
+            return Content.NONZERO if value or int(stored.count_nonzero()) else Content.ZERO
         if bool(torch.isnan(stored).any()):
             return Content.NAN
         return Content.INF if bool(torch.isinf(stored).any()) else Content.NONZERO

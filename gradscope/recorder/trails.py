@@ -30,15 +30,14 @@ class TensorTrails:
 
     def get(self, tensor: Tensor) -> Trail | None:
         """The trail of a tensor, or of the storage it views."""
-        now = _version(tensor)
         entry = self._tensors.get(id(tensor))
-        if entry is not None and entry[0]() is tensor and entry[1] == now:
+        if entry is not None and entry[0]() is tensor and entry[1] == _version(tensor):
             return entry[2]
-        storage = _storage(tensor)
-        if storage is not None:
-            shared = self._storages.get(storage.cdata)
-            if shared is not None and shared[1] == now and not shared[0].expired():
-                return shared[2]
+        if not self._storages:
+            return None
+        shared = self._storages.get(_storage_key(tensor))
+        if shared is not None and shared[1] == _version(tensor) and not shared[0].expired():
+            return shared[2]
         return None
 
     def set(self, tensor: Tensor, trail: Trail) -> None:
@@ -47,16 +46,14 @@ class TensorTrails:
             self._sweep()
         now = _version(tensor)
         self._tensors[id(tensor)] = (weakref.ref(tensor), now, trail)
-        storage = _storage(tensor)
-        if storage is not None:
-            self._storages[storage.cdata] = (storage, now, trail)
+        key = _storage_key(tensor)
+        if key:
+            self._storages[key] = (_storage_ref(tensor.untyped_storage()), now, trail)
 
     def forget(self, tensor: Tensor) -> None:
         """Takes the trail from a tensor that is finite again, and from the storage it fills."""
-        if self._tensors.pop(id(tensor), None) is not None:
-            storage = _storage(tensor)
-            if storage is not None:
-                self._storages.pop(storage.cdata, None)
+        if self._tensors and self._tensors.pop(id(tensor), None) is not None:
+            self._storages.pop(_storage_key(tensor), None)
 
     def _sweep(self) -> None:
         self._tensors = {key: entry for key, entry in self._tensors.items() if entry[0]() is not None}
@@ -74,8 +71,9 @@ def _version(tensor: Tensor) -> int:
         return -1  # an inference tensor has no version
 
 
-def _storage(tensor: Tensor) -> Any:
+def _storage_key(tensor: Tensor) -> int:
     try:
-        return _storage_ref(tensor.untyped_storage())
+        key: int = tensor.untyped_storage()._cdata
     except (RuntimeError, NotImplementedError):
-        return None  # sparse
+        return 0  # sparse
+    return key

@@ -53,6 +53,7 @@ class TensorValues:
         self._now = now
         self._table: dict[int, tuple[weakref.ref[Tensor], Value]] = {}
         self._limit = 4096
+        self._sources: dict[int, tuple[weakref.ref[Tensor], weakref.ref[Tensor]]] = {}
         self.flow = Flow()
 
     def __len__(self) -> int:
@@ -108,6 +109,22 @@ class TensorValues:
         """The living tensor behind a `Value.leaf`."""
         entry = self._table.get(leaf)
         return entry[0]() if entry is not None else None
+
+    def alias(self, alias: Tensor, source: Tensor) -> None:
+        """`alias` is another name for `source`'s memory (`source.data`): what is written to it, is in both."""
+        if len(self._sources) > 4096:
+            self._sources = {k: refs for k, refs in self._sources.items() if refs[0]() is not None}
+        self._sources[id(alias)] = (_ref(alias), _ref(source))
+
+    def written_with(self, tensor: Tensor) -> list[Tensor]:
+        """The tensors whose content changes when `tensor` is written: itself, its base, what it is an alias of."""
+        base = base_of(tensor)
+        found = [tensor] if base is None else [tensor, base]
+        for one in list(found):
+            alias, source = self._sources.get(id(one), (None, None))
+            if alias is not None and source is not None and alias() is one and (other := source()) is not None:
+                found.append(other)
+        return found
 
     def drop(self, tensor: Tensor) -> None:
         """Forgets a tensor: it is a constant from now on."""
@@ -169,6 +186,14 @@ def tensors_in(value: Any, depth: int = 4) -> list[Tensor]:
         if isinstance(value, dict):
             return [t for item in value.values() for t in tensors_in(item, depth - 1)]
     return []
+
+
+def base_of(tensor: Tensor) -> Tensor | None:
+    """The tensor that `tensor` is a view of; None also where torch refuses to say."""
+    try:
+        return tensor._base
+    except RuntimeError:
+        return None
 
 
 def is_plain(tensor: Tensor) -> bool:

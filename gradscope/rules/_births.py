@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from gradscope.facts import NonfiniteBirth, Recording
 from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
-from gradscope.rules._derivatives import because, derivative
+from gradscope.rules._derivatives import because, derivative, is_spoiled
 from gradscope.rules._guards import guarded
 from gradscope.rules._source import replaced, snippet
 from gradscope.rules._words import first_place, node_words, noun_for, path_text, place, spoken, unique
@@ -116,7 +116,9 @@ def _fix(recording: Recording, birth: NonfiniteBirth) -> str:
     divisor = next((one for one in birth.saved if one.name == "other"), None)
     signed = divisor is None or divisor.smallest is None or divisor.smallest < 0
     dtype = birth.saved[0].dtype if birth.saved else "float32"
-    safe = guarded(expression, op, dtype, signed=signed)
+    safe = (
+        None if op in ("pow", "div") and is_spoiled(birth) else guarded(expression, op, dtype, signed=signed)
+    )
     masked = birth.kind == "nan" and birth.incoming is not None and bool(birth.incoming.zeros)
     words = [known.advice if known and known.advice else ""]
     if masked and "where" in recording.line(birth.location):

@@ -58,11 +58,11 @@ def _not_later(cause: Finding, effect: Finding, recording: Recording) -> bool:
 
 
 def _spoiled_a_parameter(cause: Finding, effect: Finding, recording: Recording) -> bool:
-    """An earlier step left a parameter non-finite, and the effect is where it was used next."""
+    """An earlier step left a parameter non-finite, and the effect is an op that was handed it later."""
     source = effect.evidence.get("source")
-    if not isinstance(source, str) or recording.leaf(source) is None or _step(cause) >= _step(effect):
+    if not isinstance(source, str) or _step(cause) >= _step(effect):
         return False
-    return cause.code == "GS403" or source in cause.subjects
+    return cause.code == "GS403" or recording.leaf(source) is None or source in cause.subjects
 
 
 def _always(cause: Finding, effect: Finding, recording: Recording) -> bool:

@@ -6,7 +6,7 @@ import re
 
 from gradscope.facts import Cut, CutKind, Recording
 from gradscope.finding import Location, Related
-from gradscope.rules._parts import argument, enclosed, method, receiver, source, with_keyword
+from gradscope.rules._parts import argument, method, receiver, source, with_keyword
 from gradscope.rules._source import expression, replaced, snippet, statement
 from gradscope.rules._words import place
 
@@ -23,11 +23,13 @@ _INTEGER_OPS = {
 
 def cut_location(cut: Cut) -> Location | None:
     """The line to blame: the block's for no_grad, else the op's."""
-    return (cut.block if cut.kind in _IN_BLOCK else None) or cut.location or cut.block
+    return (cut.block if cut.kind in (*_IN_BLOCK, CutKind.CHECKPOINT) else None) or cut.location or cut.block
 
 
-def cut_words(cut: Cut) -> str:
-    """What stopped the gradient, as the object of "stops at": "detach()", "the no_grad block"."""
+def cut_words(recording: Recording, cut: Cut) -> str:
+    """What stopped the gradient, as the object of "stops at": "detach()", "a no_grad block"."""
+    if cut.kind is CutKind.NO_GRAD and "set_grad_enabled" in recording.line(cut.block):
+        return "set_grad_enabled(False)"
     return {
         CutKind.DETACH: "detach()",
         CutKind.DATA: ".data",
@@ -109,7 +111,7 @@ def grad_fix(recording: Recording, location: Location | None) -> str:
 def _without_stop(recording: Recording, cut: Cut, text: str) -> str:
     inner = receiver(text)
     if inner is None or method(text) not in ("detach", "data"):
-        return f"leave out {cut_words(cut)}"
+        return f"leave out {cut_words(recording, cut)}"
     line = statement(recording, cut.location)
     if ".numpy(" in line or ".item(" in line:
         return _stay_in_torch(recording, cut)
@@ -142,7 +144,8 @@ def _joined(recording: Recording, cut: Cut, text: str) -> str:
         listed = f"[{inner}]" if kind == "GeneratorExp" else inner
         return replaced(recording, cut.location, f"torch.stack({listed})")
     same = replaced(recording, cut.location, given)
-    return f"{same}, or torch.stack({enclosed(given)}) if it is a list of tensors"
+    stacked = replaced(recording, cut.location, f"torch.stack({given})")
+    return f"{stacked} for a list of tensors, {same} for a tensor"
 
 
 def _leave_the_block(recording: Recording, cut: Cut) -> str:

@@ -129,9 +129,13 @@ def derivative(node: str) -> Derivative | None:
 def culprits(birth: NonfiniteBirth) -> list[str]:
     """The saved values that made it, in words: "result is 0 at 32 of 1,024 places ([0, 0], [1, 1], ...)"."""
     known = derivative(birth.node)
-    watched = [one for one in birth.saved if known is None or not known.watched or one.name in known.watched]
-    told = [text for one in watched if (text := _bad_values(one, known.at if known else "any"))]
-    return told or [text for one in birth.saved if (text := _bad_values(one, "any"))]
+    told = [text for one in watched(birth) if (text := _bad_values(one, known.at if known else "any"))]
+    told = told or [text for one in birth.saved if (text := _bad_values(one, "any"))]
+    return told or [
+        f"{one.name} lies between {number(one.smallest)} and {number(one.largest)}"
+        for one in watched(birth)
+        if one.smallest is not None
+    ]
 
 
 def _bad_values(stats: ValueStats, at: str) -> str | None:
@@ -168,13 +172,33 @@ def because(birth: NonfiniteBirth) -> str:
         return "the gradient arrives finite and leaves the tensor hooks non-finite"
     known = derivative(birth.node)
     values = "; ".join(culprits(birth))
-    meaning = (
-        known.meaning if known else "" if values else f"the backward of {node_words(birth.node)} makes it"
-    )
-    return ". ".join(
-        part[0].upper() + part[1:] if index else part
-        for index, part in enumerate(filter(None, [values, meaning, zero_times_inf(birth)]))
-    )
+    if is_spoiled(birth):
+        meaning = "the forward value is already not finite there"
+    elif known is not None:
+        meaning = known.meaning
+    else:
+        meaning = "" if values else f"the backward of {node_words(birth.node)} makes it"
+    return _sentences(values, meaning, zero_times_inf(birth))
+
+
+def _sentences(*parts: str) -> str:
+    told = [part for part in parts if part]
+    return ". ".join(part if index == 0 else part[0].upper() + part[1:] for index, part in enumerate(told))
+
+
+def watched(birth: NonfiniteBirth) -> list[ValueStats]:
+    """The saved tensors that matter for this node; all of them where nothing is known of it."""
+    known = derivative(birth.node)
+    return [one for one in birth.saved if known is None or not known.watched or one.name in known.watched]
+
+
+def is_spoiled(birth: NonfiniteBirth) -> bool:
+    """Whether a saved value was not finite although the formula breaks elsewhere (at 0, at 1)."""
+    known = derivative(birth.node)
+    if known is not None and known.at == "row":
+        return False
+    breaks_at_inf = known is not None and known.at == "inf"
+    return any(one.nan or (one.inf and not breaks_at_inf) for one in watched(birth))
 
 
 def zero_times_inf(birth: NonfiniteBirth) -> str:
@@ -182,7 +206,7 @@ def zero_times_inf(birth: NonfiniteBirth) -> str:
     if birth.kind == "nan" and birth.incoming is not None and birth.incoming.zeros:
         share = f" at {birth.incoming.zeros:,} of {counted(birth.incoming.numel, 'place')}"
         zero = f"the incoming gradient is 0{share if birth.incoming.numel > 1 else ''}"
-        return f"{zero}: 0 times an infinite slope is NaN"
+        return f"{zero}: 0 times {'NaN or Inf' if is_spoiled(birth) else 'an infinite slope'} is NaN"
     if birth.kind == "inf" and birth.becomes is not None:
         where = f" (line {birth.becomes.location.line})" if birth.becomes.location else ""
         return f"it is Inf at first, and NaN after {birth.becomes.op}{where}: 0 * Inf or Inf - Inf"

@@ -6,6 +6,7 @@ from gradscope.facts import NonfiniteForward, ValueStats
 from gradscope.rules._words import counted, number
 
 _EXP_LIMITS = {"float16": 11.1, "bfloat16": 88.7, "float32": 88.7, "float64": 709.8}
+_HUGE = 1e15
 _LOGS = ("log", "log2", "log10")
 _DIVISIONS = ("div", "true_divide", "divide", "__truediv__", "remainder", "fmod")
 _EXPONENTIALS = ("exp", "expm1", "sinh", "cosh", "exp2")
@@ -46,7 +47,16 @@ def forward_reason(fact: NonfiniteForward) -> str:
     for ops, reason in _REASONS:
         if op in ops and (text := reason(fact, first)):
             return text
-    return "; ".join(_range(one) for one in fact.inputs[:3])
+    ranges = "; ".join(_range(one) for one in fact.inputs[:3])
+    return f"the values have grown too large: {ranges}" if is_overflow(fact) else ranges
+
+
+def is_overflow(fact: NonfiniteForward) -> bool:
+    """Whether finite inputs of a huge size went in and an Inf came out."""
+    largest = [
+        abs(value) for one in fact.inputs for value in (one.smallest, one.largest) if value is not None
+    ]
+    return fact.kind == "inf" and max(largest, default=0.0) > _HUGE
 
 
 def _logarithm(fact: NonfiniteForward, first: ValueStats) -> str:
@@ -60,8 +70,8 @@ def _root(fact: NonfiniteForward, first: ValueStats) -> str:
 
 
 def _division(fact: NonfiniteForward, first: ValueStats) -> str:
-    divisor = fact.inputs[1] if len(fact.inputs) > 1 else None
-    if divisor is None or not divisor.zeros:
+    divisor = fact.inputs[-1]
+    if not divisor.zeros:
         return ""
     result = "0 / 0 is NaN" if fact.kind == "nan" else "a division by 0 is Inf"
     return f"{result}: the divisor is 0 at {_of(divisor.zeros, divisor, divisor.zero_at)}"
@@ -155,6 +165,8 @@ def _of(count: int, stats: ValueStats, places: tuple[str, ...]) -> str:
 def forward_advice(fact: NonfiniteForward) -> str:
     """What to do about it, in words."""
     op = fact.op
+    if is_overflow(fact):
+        return "lower the learning rate, or clip: nn.utils.clip_grad_norm_(model.parameters(), 1.0)"
     if op in _LOGS:
         return "F.log_softmax / F.logsigmoid for the log of a softmax or sigmoid, torch.xlogy for x * log(y)"
     if op in _EXPONENTIALS:

@@ -73,6 +73,8 @@ def _binary(expression: str, op: str, small: str, *, signed: bool) -> str | None
     else:
         return None
     if op == "pow":
+        if re.fullmatch(r"\(?[1-9]\d*(\.0*)?\)?", right):  # a whole power is finite wherever its base is
+            return None
         return f"{enclosed(left)}.clamp_min({small}) ** {right}"
     safe = (
         f"torch.where({right} == 0, {small}, {right})" if signed else f"{enclosed(right)}.clamp_min({small})"

@@ -66,7 +66,7 @@ def _stale_leaves(unowned: list[Leaf], optimizers: list[OptimizerFact]) -> list[
 
 def shape_text(leaf: Leaf) -> str:
     """A leaf's shape as orphans are described: "(64, 32)"."""
-    return str(tuple(leaf.shape))
+    return f"({', '.join(map(str, leaf.shape))})"
 
 
 def _shape_of(orphan: str) -> str:

@@ -134,3 +134,13 @@ def assigned_name(statement: str, *, used_too: bool = False) -> str | None:
         used = {source(n, statement) for n in ast.walk(node.value) if isinstance(n, ast.Name | ast.Attribute)}
         names = [name for name in names if name in used]
     return names[0] if len(names) == 1 else None
+
+
+def called_module(text: str) -> str | None:
+    """ "self.act(x)" -> "self.act": an object that is called, rather than a function of torch or a method."""
+    node = expression(text)
+    if not isinstance(node, ast.Call) or not node.args:
+        return None
+    called = source(node.func, text)
+    is_torch = called.split(".")[0] in ("torch", "F", "functional", "nn", "np")
+    return None if is_torch or called.endswith("_") else called

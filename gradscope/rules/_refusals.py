@@ -25,7 +25,8 @@ def view_related(fact: InplaceRefused) -> tuple[Related, ...]:
     """Where the view was made."""
     if fact.view_made_at is None:
         return ()
-    return (Related(fact.view_made_at, f"the view was made here by {fact.view_op or 'a view op'}"),)
+    by = f" by {fact.view_op}" if fact.view_op else ""
+    return (Related(fact.view_made_at, f"the view was made here{by}"),)
 
 
 def leaf_fix(recording: Recording, fact: InplaceRefused) -> str:

@@ -1,4 +1,4 @@
-"""Small rewrites of the user's own statements: text in, the repaired text out, None where it does not apply."""
+"""Small rewrites of the user's own statements: text in, the repaired text out, None where none applies."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def spoken(recording: Recording, names: Iterable[str]) -> tuple[str, ...]:
     """Leaf names as a sentence can use them: "0.weight" of a Sequential called net is "net.0.weight"."""
 
     def full(name: str) -> str:
-        leaf = recording.leaf(name) if name[:1].isdigit() else None
+        leaf = recording.leaf(name) if name[:1].isdigit() or "." not in name else None
         return f"{leaf.root}.{name}" if leaf is not None and leaf.root else name
 
     return unique(map(full, names))
@@ -106,13 +106,13 @@ def path_text(steps: Sequence[Step], home: Location | None, most: int = 9) -> st
         if step is None:
             words.append("...")
             continue
-        where = step.location
+        op, where = op_words(step.op), step.location
         if where is None or where.at == line:
-            words.append(step.op)
+            words.append(op)
             continue
         line = where.at
         same_file = home is not None and home.path == where.path
-        words.append(f"{step.op} ({where.line if same_file else place(where)})")
+        words.append(f"{op} ({where.line if same_file else place(where)})")
     return " -> ".join(words)
 
 
@@ -135,6 +135,11 @@ def node_words(node: str) -> str:
     name = re.sub(r"Backward\d*$", "", node.rpartition("::")[2])
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
     return {"addmm": "linear", "t": "transpose", "native_layer_norm": "layer_norm"}.get(name, name) or node
+
+
+def op_words(op: str) -> str:
+    """An op's name without underscores around it: "__getitem__" -> "getitem"."""
+    return op.strip("_") if op.startswith("__") else op
 
 
 def number(value: float | None) -> str:

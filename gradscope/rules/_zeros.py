@@ -21,6 +21,7 @@ _SELECTIONS = (
 )
 LAYERS = ("Mm", "Addmm", "Bmm", "Baddbmm", "Mv", "Dot", "Convolution", "Addmv", "Linear")
 _PRODUCTS = ("Mul", *LAYERS)
+_LOSSES = ("MseLoss", "L1Loss", "SmoothL1Loss", "HuberLoss")
 _CENTRED = ("NativeLayerNorm", "NativeBatchNorm", "NativeGroupNorm", "CudnnBatchNorm", "FusedRmsNorm")
 
 
@@ -59,6 +60,8 @@ def zero_reason(fact: ZeroedAt) -> str:
         extremes = f" ({number(result.smallest)} to {number(result.largest)})" if result else ""
         ends = "0 or 1" if kind == "Sigmoid" else "-1 or 1"
         return f"{op} is saturated: its result is exactly {ends}{extremes}"
+    if kind in _LOSSES:
+        return f"{op} compares equal values"
     if kind == "Exp":
         return "exp has underflowed to 0"
     if kind in _CENTRED:
@@ -103,6 +106,7 @@ _ADVICE = {
         ("Sigmoid", "Tanh"), "scale the input down (normalise it, initialise smaller), or a loss on logits"
     ),
     **dict.fromkeys(_SELECTIONS, "check the mask or index: it selects nothing that depends on these tensors"),
+    **dict.fromkeys(_LOSSES, "check what is compared: both sides are the same values"),
     **dict.fromkeys(_CENTRED, "normalise over more than one element"),
 }
 

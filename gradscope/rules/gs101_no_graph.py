@@ -37,6 +37,7 @@ Limits
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from gradscope.facts import CutKind, MissingGraph, Recording
@@ -70,7 +71,7 @@ def differentiated(recording: Recording, location: Location | None) -> str | Non
 def _after_a_cut(recording: Recording, fact: MissingGraph) -> Finding:
     cut = fact.cuts[0]
     location = cut_location(cut) or fact.location
-    subject = quoted(differentiated(recording, fact.location), "the value")
+    subject, what = quoted(differentiated(recording, fact.location), "the value"), cut_words(recording, cut)
     related = [*cut_related(cut), *_backward(fact, location)]
     related[-1:-1] = [
         Related(where, "and stops here again")
@@ -78,11 +79,11 @@ def _after_a_cut(recording: Recording, fact: MissingGraph) -> Finding:
     ]
     return _finding(
         severity=ended(fact.ended_program),
-        message=f"{fact.call}() on {subject}, which has no graph: the gradient stopped at {cut_words(cut)}",
+        message=f"{fact.call}() on {subject}, which has no graph: the gradient stopped at {what}",
         location=location,
         label=cut_label(cut),
         related=tuple(related),
-        notes=(*_path(fact, location), *caught(fact.ended_program)),
+        notes=(*_path(recording, fact, location), *caught(fact.ended_program)),
         evidence={"call": fact.call, "cuts": [other.kind.value for other in fact.cuts]},
         fix=cut_fix(recording, cut),
     )
@@ -110,7 +111,7 @@ def _without_a_cut(recording: Recording, fact: MissingGraph) -> Finding:
         location=location,
         label=label,
         related=tuple(_backward(fact, location)),
-        notes=(*_path(fact, location), *caught(fact.ended_program)),
+        notes=(*_path(recording, fact, location), *caught(fact.ended_program)),
         evidence={"call": fact.call, "cuts": []},
         fix=fix,
     )
@@ -121,5 +122,9 @@ def _backward(fact: MissingGraph, primary: Location | None) -> list[Related]:
     return [Related(place, f"this {fact.call}() has no graph to walk") for place in where]
 
 
-def _path(fact: MissingGraph, home: Location | None) -> tuple[Note, ...]:
-    return (Note("path of the value", path_text(fact.path, home)),) if len(fact.path) > 1 else ()
+def _path(recording: Recording, fact: MissingGraph, home: Location | None) -> tuple[Note, ...]:
+    if len(fact.path) < 2:
+        return ()
+    named = (other.leaf for other in recording.severed if other.path[1:] == fact.path[1:])
+    first = replace(fact.path[0], op=next(named, fact.path[0].op))
+    return (Note("path of the value", path_text((first, *fact.path[1:]), home)),)

@@ -60,6 +60,7 @@ from gradscope.finding import Confidence, Finding, Note, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._cuts import cut_fix, cut_label, cut_location, cut_related, cut_words
 from gradscope.rules._words import (
+    common_prefix,
     got_gradient,
     grouped,
     is_trained,
@@ -72,9 +73,6 @@ from gradscope.rules._words import (
 )
 
 _finding = partial(Finding, "GS102", "severed-gradient")
-_FREEZE = (
-    "or, if this stop is meant, freeze {what} with requires_grad_(False) and keep it out of the optimizer"
-)
 
 
 @rule("GS102", "severed-gradient", Severity.ERROR)
@@ -114,9 +112,9 @@ def _has_gradient(recording: Recording, fact: SeveredLeaf) -> bool:
 def _from_leaf(fact: SeveredLeaf) -> tuple[Step, ...]:
     """The path with the leaf's own name at its start."""
     first, *others = fact.path
-    return (
-        (replace(first, op=fact.leaf), *others) if first.op == "leaf" else (Step(fact.leaf, None), *fact.path)
-    )
+    if first.op in ("leaf", fact.leaf):
+        return (replace(first, op=fact.leaf), *others)
+    return (Step(fact.leaf, None), *fact.path)
 
 
 def _finding_for(recording: Recording, facts: list[SeveredLeaf], *, some_remain: bool) -> Finding:
@@ -127,12 +125,13 @@ def _finding_for(recording: Recording, facts: list[SeveredLeaf], *, some_remain:
     leaves = [recording.leaf(name) for name in names]
     shown = spoken(recording, names)
     what = grouped(shown, noun_for(leaves))
-    freeze = _FREEZE.format(what=what.partition(" (")[0])
+    frozen = shown[0] if len(shown) == 1 else common_prefix(shown)
+    freeze = f"{frozen}.requires_grad_(False)" if frozen else "requires_grad_(False) on each"
     further = other_places([cut_location(other) for fact in facts for other in fact.cuts[1:]], than=location)
     certain = all(other.certain for fact in facts for other in fact.cuts)
     return _finding(
         severity=Severity.WARNING if some_remain else Severity.ERROR,
-        message=f"{what} {verb(shown, 'gets', 'get')} no gradient: it stops at {cut_words(cut)}",
+        message=f"{what} {verb(shown, 'gets', 'get')} no gradient: it stops at {cut_words(recording, cut)}",
         location=location,
         confidence=Confidence.CERTAIN if certain else Confidence.PROBABLE,
         label=cut_label(cut),
@@ -144,5 +143,5 @@ def _finding_for(recording: Recording, facts: list[SeveredLeaf], *, some_remain:
             "op": cut.op,
             "elements": sum(leaf.numel for leaf in leaves if leaf),
         },
-        fix=f"{cut_fix(recording, cut)}; {freeze}",
+        fix=f"{cut_fix(recording, cut)}; or, if this stop is meant, {freeze}",
     )

@@ -113,6 +113,7 @@ def _unused(recording: Recording) -> list[Leaf]:
         if leaf.root is not None
         and leaf.root in learning
         and leaf.root_called
+        and not leaf.reached
         and leaf.name not in severed
         and is_trained(recording, leaf)
         and not got_gradient(leaf)

@@ -122,7 +122,7 @@ def _lost_a_graph(recording: Recording, fact: Rebinding) -> bool:
 def _related(fact: Rebinding) -> Iterator[Related]:
     if fact.optimizer_at is not None:
         yield Related(fact.optimizer_at, "can't optimize a non-leaf tensor")
-    if fact.read_at is not None:
+    if fact.read_at is not None and (fact.location is None or fact.read_at.at != fact.location.at):
         yield Related(fact.read_at, f"`{fact.name}.grad` is None here")
 
 

@@ -70,7 +70,16 @@ from gradscope.finding import Finding, Location, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._rewrites import registered
 from gradscope.rules._source import statement
-from gradscope.rules._words import counted, first_place, got_gradient, grouped, noun_for, spoken, unique, verb
+from gradscope.rules._words import (
+    counted,
+    first_place,
+    got_gradient,
+    grouped,
+    noun_for,
+    place,
+    spoken,
+    unique,
+)
 
 _finding = partial(Finding, "GS106", "unregistered-parameter")
 
@@ -113,15 +122,13 @@ def _location(leaf: Leaf) -> Location | None:
 def _finding_for(recording: Recording, leaves: list[Leaf]) -> Finding:
     first = leaves[0]
     names = unique(leaf.name for leaf in leaves)
-    noun = noun_for(leaves)
     holder = _holder(first)
     location = _location(first)
     owner = holder.partition(".")[0] if holder else first.called_inside
-    subject = f"{holder} ({counted(len(names), noun)})" if holder else grouped(spoken(recording, names), noun)
-    form = "is" if holder else verb(names, "is", "are")
+    subject = _subject(recording, leaves, holder)
     return _finding(
         severity=Severity.ERROR,
-        message=f"{subject} {form} not registered in {owner}: parameters() leaves it out",
+        message=f"{subject} is not registered in {owner}: parameters() leaves it out",
         location=location,
         label=_label(first, holder),
         subjects=names,
@@ -133,6 +140,17 @@ def _finding_for(recording: Recording, leaves: list[Leaf]) -> Finding:
         },
         fix=_fix(recording, first, holder, location),
     )
+
+
+def _subject(recording: Recording, leaves: list[Leaf], holder: str | None) -> str:
+    names = [leaf.name for leaf in leaves]
+    count = f" ({counted(len(leaves), noun_for(leaves))})" if len(leaves) > 1 else ""
+    if holder is not None:
+        return f"{holder}{count}"
+    made = leaves[0].made_at
+    if leaves[0].module_class is not None and made is not None:
+        return f"the {leaves[0].module_class} made in {made.function or place(made, made)}{count}"
+    return grouped(spoken(recording, names), noun_for(leaves))
 
 
 def _is_made_in_forward(leaf: Leaf) -> bool:

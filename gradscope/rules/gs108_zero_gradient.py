@@ -59,7 +59,7 @@ from gradscope.finding import Finding, Location, Note, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._source import replaced, snippet
 from gradscope.rules._words import grouped, noun_for, other_places, spoken, unique, verb
-from gradscope.rules._zeros import LAYERS, stem, zero_fix, zero_reason
+from gradscope.rules._zeros import LAYERS, saved, stem, zero_fix, zero_reason
 
 _finding = partial(Finding, "GS108", "zero-gradient")
 
@@ -68,14 +68,39 @@ _finding = partial(Finding, "GS108", "zero-gradient")
 def zero_gradient(recording: Recording) -> Iterator[Finding]:
     """One finding for each set of leaves that the same ops leave without a slope."""
     groups: dict[frozenset[str], list[ZeroedAt]] = {}
-    for fact in recording.zeroed:
+    for fact in sorted(recording.zeroed, key=_is_data):
         if not (fact.constant_factor or _is_starting(recording, fact) or _is_first_input(fact)):
             zero = frozenset(name for name in fact.leaves if _stays_zero(recording, name, fact))
             if zero:
                 groups.setdefault(zero, []).append(fact)
-    everything = bool(groups) and _all_zero(recording)
+    severity = Severity.ERROR if _all_zero(recording) else Severity.WARNING
+    fed = _fed_by_zeros(groups)
     for names, facts in groups.items():
-        yield _finding_for(recording, facts, names, Severity.ERROR if everything else Severity.WARNING)
+        if names not in fed:
+            dead = fed if any(map(_gives_zeros, facts)) else []
+            yield _finding_for(recording, facts, names, frozenset[str]().union(*dead), severity)
+
+
+def _is_data(fact: ZeroedAt) -> bool:
+    """Whether the factor of zeros was computed, rather than a parameter."""
+    return fact.factor is not None and not fact.factor_is_leaf
+
+
+def _gives_zeros(fact: ZeroedAt) -> bool:
+    """A rectifier, say, all of whose results are 0: so is what the next layer multiplies."""
+    result = saved(fact.saved, "result")
+    return fact.factor is None and result is not None and result.zeros == result.numel
+
+
+def _fed_by_zeros(groups: dict[frozenset[str], list[ZeroedAt]]) -> list[frozenset[str]]:
+    """The leaves of layers whose input is all zeros because of a dead op, which is then the finding."""
+    if not any(map(_gives_zeros, (fact for facts in groups.values() for fact in facts))):
+        return []
+    return [
+        names
+        for names, facts in groups.items()
+        if all(_is_data(fact) and stem(fact.node) in LAYERS for fact in facts)
+    ]
 
 
 def _is_starting(recording: Recording, fact: ZeroedAt) -> bool:
@@ -89,8 +114,7 @@ def _is_starting(recording: Recording, fact: ZeroedAt) -> bool:
 
 def _is_first_input(fact: ZeroedAt) -> bool:
     """A layer whose input was all zeros in the only backward seen: an initial hidden state."""
-    is_data = fact.factor is not None and not fact.factor_is_leaf
-    return is_data and fact.backwards == 1 and stem(fact.node) in LAYERS
+    return _is_data(fact) and fact.backwards == 1 and stem(fact.node) in LAYERS
 
 
 def _is_zero(leaf: Leaf) -> bool:
@@ -112,7 +136,11 @@ def _all_zero(recording: Recording) -> bool:
 
 
 def _finding_for(
-    recording: Recording, facts: list[ZeroedAt], names: frozenset[str], severity: Severity
+    recording: Recording,
+    facts: list[ZeroedAt],
+    names: frozenset[str],
+    fed: frozenset[str],
+    severity: Severity,
 ) -> Finding:
     fact = facts[0]
     subjects = unique(name for name in fact.leaves if name in names)
@@ -123,9 +151,9 @@ def _finding_for(
         message=f"the gradient of {what} is exactly 0: {zero_reason(fact)}",
         location=fact.location,
         label=f"{fact.node} got a gradient and passed on only zeros",
-        subjects=subjects,
+        subjects=(*subjects, *sorted(fed)),
         related=tuple(_also(facts, fact.location)),
-        notes=(Note("because", _because(severity, subjects)),),
+        notes=tuple(_notes(recording, severity, subjects, fed)),
         evidence={
             "node": fact.node,
             "backwards": fact.backwards,
@@ -143,10 +171,16 @@ def _also(facts: list[ZeroedAt], primary: Location | None) -> Iterator[Related]:
         yield Related(where, f"the other way to the loss: {reasons[where]}")
 
 
-def _because(severity: Severity, subjects: tuple[str, ...]) -> str:
+def _notes(
+    recording: Recording, severity: Severity, subjects: tuple[str, ...], fed: frozenset[str]
+) -> Iterator[Note]:
+    if fed:
+        what = grouped(spoken(recording, sorted(fed)))
+        yield Note("so is", f"the gradient of {what}, which multiplies the zeros that come out here")
     if severity is Severity.ERROR:
-        return "every trainable tensor of the program has a zero gradient: nothing learns"
-    return f"{verb(subjects, 'it has', 'they have')} no other way to the loss with a slope"
+        yield Note("note", "every trainable tensor of the program has a zero gradient: nothing learns")
+    else:
+        yield Note("note", f"{verb(subjects, 'it has', 'they have')} no other way to the loss with a slope")
 
 
 def _fix(recording: Recording, fact: ZeroedAt) -> str:

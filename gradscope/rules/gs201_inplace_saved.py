@@ -42,12 +42,26 @@ from functools import partial
 from gradscope.facts import InplaceConflict, Recording
 from gradscope.finding import Confidence, Finding, Location, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._parts import written_to
+from gradscope.rules._parts import called_module, written_to
 from gradscope.rules._rewrites import out_of_place
-from gradscope.rules._source import statement
-from gradscope.rules._words import caught, ended, first_place, node_words, other_places, place, quoted
+from gradscope.rules._source import snippet, statement
+from gradscope.rules._words import (
+    caught,
+    ended,
+    first_place,
+    node_words,
+    op_words,
+    other_places,
+    place,
+    quoted,
+)
 
 _finding = partial(Finding, "GS201", "inplace-saved")
+_ROLES = {
+    "result": "its result",
+    **dict.fromkeys(("self", "input", "mat1"), "its input"),
+    **dict.fromkeys(("weight", "mat2"), "its weight"),
+}
 
 
 @rule("GS201", "inplace-saved", Severity.ERROR)
@@ -87,9 +101,7 @@ def _finding_for(recording: Recording, fact: InplaceConflict) -> Finding:
 
 def role(saved: str) -> str:
     """A saved tensor's part in its op: "result" -> "its result", "self" -> "its input"."""
-    return {"result": "its result", "self": "its input", "input": "its input", "weight": "its weight"}.get(
-        saved, f"`{saved}`" if saved else "a tensor"
-    )
+    return _ROLES.get(saved, f"`{saved}`" if saved else "a tensor")
 
 
 def _subject(recording: Recording, fact: InplaceConflict, where: Location | None) -> str | None:
@@ -97,7 +109,7 @@ def _subject(recording: Recording, fact: InplaceConflict, where: Location | None
 
 
 def _shape(fact: InplaceConflict) -> str:
-    return f"a tensor {list(fact.shape)}"
+    return f"a tensor of shape {list(fact.shape)}"
 
 
 def _how(fact: InplaceConflict) -> str:
@@ -111,7 +123,7 @@ def _label(fact: InplaceConflict, location: Location | None) -> str:
         return "backward needs the tensor as it was"
     change = fact.changes[0]
     before = f", before the backward at {place(fact.backward, location)}" if fact.backward else ""
-    return f"changed here by {change.op} (version {change.version}){before}"
+    return f"changed here by {op_words(change.op)} (version {change.version}){before}"
 
 
 def _related(fact: InplaceConflict, location: Location | None, saved: str) -> Iterator[Related]:
@@ -138,6 +150,7 @@ def _fix(recording: Recording, fact: InplaceConflict, *, by_step: bool) -> str:
     new = out_of_place(line) if line else None
     if new is not None:
         return new
-    if where is not None and fact.changes[0].op.endswith("_") and "_(" not in line:
-        return "build the module that is called here with inplace=False"
+    called = called_module(snippet(recording, where))
+    if called is not None:
+        return f"make `{called}` with inplace=False"
     return f"change a copy: .clone() the tensor after {place(fact.saved_at, where)} has saved it"

@@ -39,7 +39,7 @@ from gradscope.facts import Recording
 from gradscope.finding import Finding, Severity
 from gradscope.rules import rule
 from gradscope.rules._refusals import changed_name, leaf_fix, refused, view_related
-from gradscope.rules._words import caught, ended, quoted
+from gradscope.rules._words import caught, ended, op_words, quoted
 
 _finding = partial(Finding, "GS202", "inplace-leaf")
 
@@ -55,7 +55,7 @@ def inplace_leaf(recording: Recording) -> Iterator[Finding]:
             severity=ended(fact.ended_program),
             message=f"{subject} is {what} that requires a gradient and cannot change in place",
             location=fact.location,
-            label=f"{fact.op} would change the leaf itself",
+            label=f"{op_words(fact.op)} would change the leaf itself",
             subjects=(name,) if name else (),
             related=view_related(fact),
             notes=caught(fact.ended_program),

@@ -48,7 +48,7 @@ from gradscope.rules import rule
 from gradscope.rules._parts import written_to
 from gradscope.rules._rewrites import behind_data, out_of_place
 from gradscope.rules._source import statement
-from gradscope.rules._words import first_place, node_words, place, quoted
+from gradscope.rules._words import first_place, node_words, other_places, place, quoted
 
 _finding = partial(Finding, "GS203", "data-mutated")
 _WAYS = {
@@ -73,10 +73,10 @@ def _finding_for(recording: Recording, fact: SilentMutation) -> Finding:
     )
     subject = fact.subject or (written_to(line) if fact.how == "data" else None)
     way = _WAYS.get(fact.how, f"by {fact.op}")
+    changed = f"{quoted(subject, 'a tensor')} was changed {way}"
     return _finding(
         severity=Severity.ERROR,
-        message=f"{quoted(subject, 'a tensor')} was changed {way} after {node_words(fact.node)} saved it: "
-        "the gradient is wrong, without an error",
+        message=f"{changed} after {node_words(fact.node) or 'an op'} saved it: the gradient is wrong",
         location=location,
         confidence=Confidence.CERTAIN if fact.exact else Confidence.PROBABLE,
         label=f"changes the memory {way}; autograd does not see it",
@@ -90,9 +90,10 @@ def _finding_for(recording: Recording, fact: SilentMutation) -> Finding:
 
 def _related(fact: SilentMutation) -> Iterator[Related]:
     if fact.saved_at is not None:
-        yield Related(fact.saved_at, f"{fact.node} saved it here")
-    if not fact.exact and fact.after is not None:
-        yield Related(fact.after, "still as it was saved here")
+        yield Related(fact.saved_at, f"{fact.node or 'an op'} saved it here")
+    if not fact.exact:
+        for where in other_places([fact.after], than=fact.saved_at):
+            yield Related(where, "still as it was saved here")
     if fact.backward is not None:
         yield Related(fact.backward, "this backward computes with the changed values")
 

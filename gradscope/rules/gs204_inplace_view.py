@@ -42,7 +42,7 @@ from gradscope.facts import Recording
 from gradscope.finding import Finding, Severity
 from gradscope.rules import rule
 from gradscope.rules._refusals import changed_name, refused, view_fix, view_related
-from gradscope.rules._words import caught, ended, quoted
+from gradscope.rules._words import caught, ended, op_words, quoted
 
 _finding = partial(Finding, "GS204", "inplace-view")
 
@@ -63,7 +63,7 @@ def inplace_view(recording: Recording) -> Iterator[Finding]:
             severity=ended(fact.ended_program),
             message=f"{quoted(name, 'the tensor')} is {why}: it cannot be changed in place",
             location=fact.location,
-            label=f"{fact.op} would change its base and its siblings too",
+            label=f"{op_words(fact.op)} would change its base and its siblings too",
             subjects=(name,) if name else (),
             related=view_related(fact),
             notes=caught(fact.ended_program),

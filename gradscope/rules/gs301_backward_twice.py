@@ -132,11 +132,9 @@ def _related(fact: SecondBackward, primary: Location | None) -> Iterator[Related
     again = "this backward freed the graph"
     if fact.freed_by == fact.location:
         again = "this backward freed the graph one step earlier, and runs into it now"
+    belongs = "is in both graphs" if fact.carriers else "belongs to the graph that was freed"
     described = (
-        (
-            fact.node_at,
-            f"{node_words(fact.node)} is in both graphs" if fact.node else "made here, in the old graph",
-        ),
+        (fact.node_at, f"{node_words(fact.node or '') or 'a node'} {belongs}"),
         (fact.freed_by, again),
         (fact.location, "this backward runs into it"),
     )

@@ -53,7 +53,7 @@ from gradscope.rules import rule
 from gradscope.rules._forward import forward_advice, forward_reason
 from gradscope.rules._guards import guarded
 from gradscope.rules._source import replaced, snippet
-from gradscope.rules._words import first_place, other_places, path_text, quoted
+from gradscope.rules._words import first_place, op_words, other_places, path_text
 
 _finding = partial(Finding, "GS403", "nonfinite-forward")
 _NAMES = {"nan": "NaN", "inf": "Inf"}
@@ -71,19 +71,19 @@ def _finding_for(recording: Recording, fact: NonfiniteForward) -> Finding:
     what = _NAMES.get(fact.kind, fact.kind)
     loss = _NAMES.get(fact.loss, fact.loss)
     if fact.source is not None:
-        given = quoted(fact.source, "an input")
-        message = f"{given} already holds {what} when {fact.op} uses it: the loss is {loss}"
+        message = f"{_given(recording, fact.source, what, fact.op)}: the loss is {loss}"
         label = f"the first op that uses it, on the way to a loss of {loss}"
     else:
-        message = f"{fact.op} gives the first {what} of the forward pass: the loss is {loss}"
+        message = f"{op_words(fact.op)} gives the first {what} of the forward pass: the loss is {loss}"
         label = f"first {what} on the way to the loss"
+    source = fact.source if fact.source and recording.leaf(fact.source) else None
     return _finding(
         severity=Severity.ERROR,
         message=message,
         location=location,
         confidence=Confidence.CERTAIN if fact.exact and fact.location else Confidence.PROBABLE,
         label=label,
-        subjects=(fact.source,) if fact.source else (),
+        subjects=(source,) if source else (),
         related=tuple(_related(fact, location)),
         notes=tuple(_notes(fact, location)),
         evidence={
@@ -96,6 +96,14 @@ def _finding_for(recording: Recording, fact: NonfiniteForward) -> Finding:
         fix=_fix(recording, fact),
         count=fact.count,
     )
+
+
+def _given(recording: Recording, source: str, what: str, op: str) -> str:
+    if recording.leaf(source) is not None:
+        return f"`{source}` already holds {what} when {op} uses it"
+    if source.startswith("input "):
+        return f"{source} already holds {what} when it is handed in"
+    return f"{source} is {what}" if source.startswith("the data") else f"{source} spoils the forward pass"
 
 
 def _related(fact: NonfiniteForward, location: Location | None) -> Iterator[Related]:
@@ -120,8 +128,8 @@ def _fix(recording: Recording, fact: NonfiniteForward) -> str:
             return (
                 f"look for the step that made `{fact.source}` non-finite: its gradient, or the learning rate"
             )
-        return f"check the data before it is used: assert torch.isfinite({fact.source}).all()"
-    divisor = fact.inputs[1] if len(fact.inputs) > 1 else None
+        return "check what is handed in before it is used: assert torch.isfinite(x).all()"
+    divisor = fact.inputs[-1] if fact.inputs else None
     signed = divisor is None or divisor.smallest is None or divisor.smallest < 0
     dtype = fact.inputs[0].dtype if fact.inputs else "float32"
     op = {"true_divide": "div", "__truediv__": "div", "__pow__": "pow"}.get(fact.op, fact.op)

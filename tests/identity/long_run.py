@@ -1,6 +1,6 @@
 """Trains a small net for many steps under the recorder; prints what its process held, as JSON.
 
-Run as `python long_run.py 20000 100 1000 20000`: the number of steps, then the steps after which to
+Run as `python long_run.py 20000 100 19100 20000`: the number of steps, then the steps after which to
 measure. For each it prints [step, Python's allocated blocks, resident bytes, {type: live objects}].
 """
 

@@ -77,16 +77,19 @@ def _run(path: Path, arguments: tuple[str, ...], recorder: Recorder | None) -> R
     names: dict[str, Any] = {}
     end = ProgramEnd()
     linecache.checkcache()
-    with _as_main(path, arguments), warnings.catch_warnings(record=True) as warned:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_as_main(path, arguments))
+        warned = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always")
-        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(io.StringIO()):
-            with recorder or contextlib.nullcontext():
-                try:
-                    names = runpy.run_path(str(path), run_name="__main__")
-                except Exception as error:  # noqa: BLE001  whatever it is, it ended the program
-                    end = ProgramEnd(exit_status=1, error=_failure(error))
-                    if recorder is not None:
-                        recorder.ended_by(error)
+        stack.enter_context(contextlib.redirect_stdout(stdout))
+        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        stack.enter_context(recorder or contextlib.nullcontext())
+        try:
+            names = runpy.run_path(str(path), run_name="__main__")
+        except Exception as error:  # noqa: BLE001  whatever it is, it ended the program
+            end = ProgramEnd(exit_status=1, error=_failure(error))
+            if recorder is not None:
+                recorder.ended_by(error)
     told = {(w.category.__name__, str(w.message), w.lineno) for w in warned}
     return Run(stdout.getvalue(), told, end, names)
 
@@ -109,4 +112,5 @@ def _as_main(path: Path, arguments: tuple[str, ...]) -> Iterator[None]:
         sys.argv[:], sys.path[:] = argv, sys_path
         torch.set_rng_state(state)
         torch.set_num_threads(threads)
-        torch._dynamo.reset()
+        if "torch._dynamo" in sys.modules:
+            torch._dynamo.reset()

@@ -31,8 +31,11 @@ CHUNKS = 8
 MOST_ELEMENTS = 10_000
 SAMPLES = 3
 
-# Codes that are right about an op's own sample input, with the reason.
-RIGHTLY_FOUND: dict[str, set[str]] = {}
+# Codes that are right about an op's own sample input.
+RIGHTLY_FOUND = {
+    "__rpow__": {"GS403"},  # a negative base to a power that is no integer is NaN
+    "masked.log_softmax": {"GS403"},  # what is masked out is -inf, and so is the sum
+}
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

@@ -56,7 +56,9 @@ def test_a_program_runs_as_it_does_without_us(command):
     assert not difference(plain.stdout, recorded.stdout), difference(plain.stdout, recorded.stdout)
     assert recorded.warned <= plain.warned, f"new warnings: {recorded.warned - plain.warned}"
     assert not recorded.findings, f"{' '.join(command)}: {recorded.describe()}"
-    assert recorded.recording.backward_passes or command[0] == "functional.py"
+    faults = [text for text in recorded.recording.not_seen if "fault" in text]
+    assert not faults, faults
+    assert recorded.recording.backward_passes or command[0] == "functional.py", "no backward was seen"
 
 
 @pytest.mark.parametrize("backend", ["aot_eager", "eager"])

@@ -21,12 +21,12 @@ from gradscope.recorder.nonfinite import ForwardWatch
 from gradscope.recorder.places import Loc, intern_loc, user_frame
 
 
-def here() -> Loc:
+def here(module: str | None = None) -> Loc:
     """The line of the test that got here."""
     frame = user_frame(sys._getframe(1))
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = user_frame(frame.f_back)
-    return intern_loc(frame)
+    return intern_loc(frame, module)
 
 
 def walk(roots: Iterable[Tensor]) -> list[Any]:
@@ -85,6 +85,7 @@ class Harness:
         self.watching = True
         self.tell_inputs = True
         self.step = 0
+        self.module: str | None = None
         self._names: dict[int, tuple[str, Any]] = {}
 
     def name(self, **leaves: Any) -> None:
@@ -134,7 +135,7 @@ def recording() -> Iterator[Harness]:
     """Runs a block under the watches; no hook of theirs may have failed in it."""
     harness = Harness()
     with pytest.MonkeyPatch.context() as patch, torch.autograd.set_detect_anomaly(True, check_nan=False):
-        patch.setattr(torch.fx.traceback, "format_stack", lambda: here())
+        patch.setattr(torch.fx.traceback, "format_stack", lambda: here(harness.module))
         run = harness.engine(torch.autograd._engine_run_backward)
         patch.setattr(torch.autograd, "_engine_run_backward", run)
         with Checking(harness):

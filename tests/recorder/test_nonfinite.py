@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import sys
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +12,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+
+from gradscope.recorder.nodes import place_of
+from gradscope.recorder.places import intern_loc
+from gradscope.recorder.watched_pass import WatchedPass
 
 from .harness import recording, text
 
@@ -475,16 +481,39 @@ def test_checkpointed_region_gives_no_statistics_of_saved_tensors_but_a_birth() 
     assert len(runs) == 2  # the forward, and one recomputation
 
 
-def test_grad_mode_is_left_as_it_was_and_no_node_is_made() -> None:
+def test_packed_tensors_are_not_mistaken_for_saved_values() -> None:
     x = _leaf(0.0, 4.0)
-    modes = []
-    with recording():
-        y = x * 2
-        y.register_hook(lambda grad: modes.append((torch.is_grad_enabled(), grad.grad_fn is None)))
-        loss = torch.sqrt(y).sum()
-        (slope,) = torch.autograd.grad(loss, x, create_graph=True)
-    assert modes == [(True, False)]
-    assert slope.grad_fn is not None
+    unpacked = []
+
+    def unpack(packed: Tensor) -> Tensor:
+        unpacked.append(1)
+        return packed - 7
+
+    with recording() as harness:
+        harness.name(x=x)
+        with torch.autograd.graph.saved_tensors_hooks(lambda saved: saved + 7, unpack):
+            root = torch.sqrt(x)
+        root.sum().backward()
+    (birth,) = harness.births()
+    assert (birth.node, birth.saved, unpacked) == ("SqrtBackward0", (), [1])
+
+
+def test_grad_mode_is_left_as_it_was_and_no_node_is_made() -> None:
+    def nodes_made(watching: bool) -> int:
+        x = torch.tensor([[0.0, 4.0], [1.0, 1.0]], requires_grad=True)
+        modes = []
+        with recording() as harness:
+            harness.watching = watching
+            y = x * 2
+            y.register_hook(lambda _: modes.append(torch.is_grad_enabled()))
+            loss = torch.sqrt(y).sum()
+            before = torch._C._autograd._get_sequence_nr()
+            torch.autograd.grad(loss, x, create_graph=True)
+            made: int = torch._C._autograd._get_sequence_nr() - before
+        assert modes == [True]
+        return made
+
+    assert nodes_made(watching=True) == nodes_made(watching=False) > 0
 
 
 def test_gradients_are_the_same_bits_with_and_without_hooks() -> None:
@@ -507,8 +536,6 @@ def test_nothing_is_kept_alive() -> None:
     try:
         with recording() as harness:
             x = _leaf(0.0, 4.0)
-            key = id(x)
-            harness.nodes.births.facts  # noqa: B018
             root = torch.sqrt(x * 2)
             tensors = [weakref.ref(x), weakref.ref(root)]
             loss = (root * 0.0).sum()
@@ -520,7 +547,6 @@ def test_nothing_is_kept_alive() -> None:
             del x, root, loss
             assert [ref() for ref in tensors] == [None, None, None]
             assert not list(places)
-            assert key
     finally:
         gc.enable()
 
@@ -530,3 +556,66 @@ class _Marker:
 
     def __init__(self, node: Any) -> None:
         node.metadata["marker"] = self
+
+
+def test_large_gradient_that_a_second_edge_spoils() -> None:
+    weight = torch.ones(300, 300, requires_grad=True)
+    with recording() as harness:
+        harness.name(weight=weight)
+        spoiled = torch.sqrt(weight - 1)
+        (spoiled.sum() + (weight * 2).sum()).backward()
+        (weight * 2).sum().backward()
+    (birth,) = harness.births()
+    assert (birth.reached, birth.count) == (("weight",), 1)
+
+
+def test_large_gradient_handed_on_by_its_node() -> None:
+    weight = torch.zeros(300, 300, requires_grad=True)
+    with recording() as harness:
+        harness.name(weight=weight)
+        torch.sqrt(weight).sum().backward()
+        torch.round(weight * 2).sum().backward()
+        (weight * 2).sum().backward()
+    (birth,) = harness.births()
+    assert birth.reached == ("weight",)
+    assert harness.zeroed() == ()
+
+
+def test_threads_have_passes_of_their_own() -> None:
+    leaves = [_leaf(0.0, 4.0) for _ in range(4)]
+    with recording() as harness:
+        harness.name(**{f"x{index}": leaf for index, leaf in enumerate(leaves)})
+        threads = [
+            threading.Thread(target=lambda leaf=leaf: torch.sqrt(leaf * 2).sum().backward())
+            for leaf in leaves
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not harness.nodes._passes
+    (birth,) = harness.births()
+    assert (birth.count, set(birth.reached)) == (4, {"x0", "x1", "x2", "x3"})
+
+
+def test_hooks_are_gone_from_a_graph_that_lives_on() -> None:
+    x = _leaf(0.0, 4.0)
+    with recording() as harness:
+        harness.name(x=x)
+        loss = torch.sqrt(x).sum()
+        loss.backward(retain_graph=True)
+        assert not [one for one in gc.get_objects() if type(one) is WatchedPass]
+    assert loss.grad_fn is not None
+
+
+def test_place_of_a_node() -> None:
+    node = (_leaf(1.0) * 2).grad_fn
+    assert place_of(node) is None
+    place = intern_loc(sys._getframe())
+
+    class Birth:
+        loc = place
+
+    for kept, found in ((place, place), (Birth(), place), (["a line\n"], None)):
+        node.metadata["traceback_"] = kept  # type: ignore[union-attr]
+        assert place_of(node) is found

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from .samples import HOME, LIBRARY, Source, parameter, report, sources, stats
-
 from gradscope.facts import Backward, ChainRow, ChainTable, ModuleFact, ProgramEnd, ProgramError, Recording
 from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
 from gradscope.report import Report
+
+from .samples import HOME, LIBRARY, Source, parameter, report, sources, stats
 
 # ---------------------------------------------------------------- several files, many subjects
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from .samples import LIBRARY, Source, parameter, report, sources, stats
-
 from gradscope.facts import Backward, ChainRow, ChainTable, Leaf, ProgramEnd, ProgramError, Recording
 from gradscope.finding import Location
 from gradscope.report import Report
+
+from .samples import LIBRARY, Source, parameter, report, sources, stats
 
 Pairs = tuple[tuple[str, float | None], ...]
 

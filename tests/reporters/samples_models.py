@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .samples import HOME, modules, parameter, report, stats
-
 from gradscope.facts import Backward, Leaf, ModuleFact, OptimizerFact, Recording
 from gradscope.finding import Finding, Location, Severity
 from gradscope.report import Report, Suppressed
+
+from .samples import HOME, modules, parameter, report, stats
 
 _BACKWARD = Location(f"{HOME}/train.py", 98, 5, 98, 20, "main")
 

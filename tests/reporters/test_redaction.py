@@ -58,7 +58,9 @@ def test_no_values_are_left() -> None:
         ),
         recording=replace(
             gpt().recording,
-            backwards=(replace(gpt().recording.backwards[0], loss=secret, last_loss=secret, seed=str(secret)),),
+            backwards=(
+                replace(gpt().recording.backwards[0], loss=secret, last_loss=secret, seed=str(secret)),
+            ),
             leaves=tuple(replace(leaf, gradient=_all(secret)) for leaf in gpt().recording.leaves),
         ),
     )
@@ -97,7 +99,13 @@ def test_values_are_null_in_json() -> None:
 
 def test_what_is_kept() -> None:
     shown = text(cut(), redact=True)
-    for kept in ("GS102", "train.py:36:37", "encoder.* (6 parameters)", "SmoothingNet.forward", "seen  20 times"):
+    for kept in (
+        "GS102",
+        "train.py:36:37",
+        "encoder.* (6 parameters)",
+        "SmoothingNet.forward",
+        "seen  20 times",
+    ):
         assert kept in shown
     assert "silenced  GS103 unused-parameter at model.py:22" in text(frozen_encoder(), redact=True)
 

@@ -157,7 +157,7 @@ def test_summary_counts() -> None:
 def test_summary_tells_how_the_program_ended() -> None:
     def ending(**end: object) -> str:
         recording = Recording(ProgramEnd(**end), steps=3, backward_passes=3)  # type: ignore[arg-type]
-        return last_line(text(report(recording)))
+        return last_line(text(report(recording), 120))
 
     assert "exit status" not in ending()
     assert "program's exit status 3" in ending(exit_status=3)
@@ -186,7 +186,7 @@ def test_many_silenced_findings_are_counted() -> None:
 
 def test_the_traceback_is_shortened_only_where_a_finding_explains_it() -> None:
     explained, other = text(inplace()), text(crash())
-    assert "stopped here: RuntimeError: one of the variables" in explained
+    assert "ended by  RuntimeError: one of the variables" in explained
     assert "Traceback" not in explained
     assert "no finding explains it" in other
     assert "    batch = load(names[step])" in other

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Final
 
 from rich.text import Text
@@ -12,11 +13,13 @@ from gradscope.finding import Location
 from gradscope.reporters.screen.chain_table import chain_lines
 from gradscope.reporters.screen.page import STYLES, Page, cells
 from gradscope.reporters.screen.tree import tree_lines
-from gradscope.reporters.screen.words import clip, number, plural, wrap
+from gradscope.reporters.screen.words import clip, clip_end, number, plural, wrap
 
 _MOST_BACKWARDS: Final = 6
 _MOST_TABLES: Final = 4
+_MOST_TABLE_ROWS: Final = 36
 _LONGEST_SEED: Final = 30
+_SHORTEST_SOURCE: Final = 20
 _VERBS: Final = {"backward": "backward", "grad": "autograd.grad"}
 
 
@@ -31,29 +34,39 @@ def backward_lines(recording: Recording, page: Page, *, values: bool = True) -> 
         blocks = list(_tree_blocks(recording, page, values=values))
     else:
         blocks = list(_table_blocks(recording, page))
-    if len(recording.chains) > _MOST_TABLES:
-        more = plural(len(recording.chains) - _MOST_TABLES, "more backward")
+    if hidden := len(recording.chains) - len(_shown_tables(recording)):
+        more = plural(hidden, "more backward")
         blocks.append([Text(f"{more} with a chain-rule table: see the JSON report", STYLES["faint"])])
     return [line for i, block in enumerate(blocks) for line in ([Text()] if i else []) + block]
 
 
 def _tree_blocks(recording: Recording, page: Page, *, values: bool) -> Iterator[list[Text]]:
     """All backwards and the tree they share, then a table for each small graph."""
-    yield [*_headers(recording.backwards, page), *tree_lines(recording, page, values=values)]
-    for table in recording.chains[:_MOST_TABLES]:
+    failed = recording.program.error is not None and not any(leaf.gradient for leaf in recording.leaves)
+    tree = [] if failed else tree_lines(recording, page, values=values)
+    yield [*_headers(recording.backwards, page), *tree]
+    for table in _shown_tables(recording):
         yield [*_table_header(table, None, recording, page), *chain_lines(table, page)]
 
 
 def _table_blocks(recording: Recording, page: Page) -> Iterator[list[Text]]:
     """The backwards without a table, then each table under the backward it belongs to."""
-    tables = recording.chains[:_MOST_TABLES]
     tabled = {table.backward for table in recording.chains}
     known = {backward.location: backward for backward in recording.backwards}
     if others := [backward for backward in recording.backwards if backward.location not in tabled]:
         yield list(_headers(others, page))
-    for table in tables:
+    for table in _shown_tables(recording):
         header = _table_header(table, known.get(table.backward), recording, page)
         yield [*header, *chain_lines(table, page)]
+
+
+def _shown_tables(recording: Recording) -> list[ChainTable]:
+    """The first table, and the next ones as long as they are few and short."""
+    rows = list(accumulate(len(table.rows) for table in recording.chains[:_MOST_TABLES]))
+    fitting = [
+        table for table, total in zip(recording.chains, rows, strict=False) if total <= _MOST_TABLE_ROWS
+    ]
+    return fitting or list(recording.chains[:1])
 
 
 def _headers(backwards: Sequence[Backward], page: Page) -> Iterator[Text]:
@@ -70,12 +83,19 @@ def _table_header(
     """The head of a chain-rule table; without `backward`, the pass itself has been told above."""
     head = _verb(backward, table.backward, page) if backward else _chain_rule(table, page)
     source = page.text(recording.line(table.backward).strip())
-    items = [] if backward is None else _items(backward, page, with_loss=False)
-    if table.seed is not None and not any(item.startswith("seed ") for item in items):
-        items.insert(0, f"seed {clip(page.text(table.seed), _LONGEST_SEED)}")
+    items = []
     if table.value is not None and table.scalar:
-        items.insert(0, f"{page.text(table.root or 'result')} = {number(table.value)}")
-    return _header(f"{head}: {source}" if source else head, items, page)
+        items.append(f"{page.text(table.root or 'result')} = {number(table.value)}")
+    if table.seed is not None:
+        items.append(f"seed {clip(page.text(table.seed), _LONGEST_SEED)}")
+    if table.times > 1:
+        items.append(f"seen {table.times:,} times")
+    is_only = [other.backward for other in recording.chains].count(table.backward) == 1
+    if backward is not None and is_only:
+        items += _size(backward)
+    if source:
+        head = f"{head}: {clip_end(source, max(_SHORTEST_SOURCE, page.width - cells(head) - 2))}"
+    return _header(head, items, page)
 
 
 def _chain_rule(table: ChainTable, page: Page) -> str:
@@ -87,16 +107,20 @@ def _verb(backward: Backward, location: Location | None, page: Page) -> str:
     return f"{verb} at {page.line_at(location)}" if location else verb
 
 
-def _items(backward: Backward, page: Page, *, with_loss: bool = True) -> list[str]:
+def _items(backward: Backward, page: Page) -> list[str]:
     items = [f"seen {backward.count:,} times"] if backward.count > 1 else []
-    if with_loss and backward.loss is not None:
+    if backward.loss is not None:
         name = backward.root if backward.root and backward.root.isidentifier() else "loss"
         moved = backward.count > 1 and backward.last_loss is not None
         last = f" -> {number(backward.last_loss)}" if moved and backward.last_loss is not None else ""
         items.append(f"{page.text(name)} {number(backward.loss)}{last}")
     if backward.seed is not None:
         items.append(f"seed {clip(page.text(backward.seed), _LONGEST_SEED)}")
-    items += [plural(backward.nodes, "node"), plural(backward.leaves, "leaf", "leaves")]
+    return items + _size(backward)
+
+
+def _size(backward: Backward) -> list[str]:
+    items = [plural(backward.nodes, "node"), plural(backward.leaves, "leaf", "leaves")]
     return [*items, "create_graph"] if backward.create_graph else items
 
 

@@ -133,7 +133,7 @@ _Facts = dict[tuple[str, str], ModuleFact]
 def _root(root: str, leaves: Sequence[Leaf], facts: _Facts) -> Branch:
     fact = facts.get((root, ""))
     branch = _named(root, fact, _children(root, (), leaves, facts))
-    titled = fact is not None and root != fact.class_name and branch.name == root and not branch.is_run
+    titled = fact is not None and root != fact.class_name and branch.name == root
     name = f"{root} ({fact.class_name})" if titled and fact else branch.name
     return replace(branch, name=name, called=any(leaf.root_called for leaf in leaves))
 

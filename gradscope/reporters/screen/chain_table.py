@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -20,10 +21,13 @@ _RIGHT: Final = (False, True, False, True, True, False)
 _OUTGOING: Final = 4
 _GAP: Final = 3
 _NARROW_GAP: Final = 2
-_GOOD_NODE_CELLS: Final = 26  # before nodes are cut to less than this, unnamed inputs are abbreviated
+_GOOD_NODE_CELLS: Final = 26  # before nodes are cut to less than this or 3/4, unnamed inputs are abbreviated
 _FEWEST_NODE_CELLS: Final = 14
-_INPUT_CELLS: Final = (30, 20, 14, 8)
+_IDENTIFIER_CELLS: Final = 14  # names up to here are never abbreviated
+_INPUT_CELLS: Final = (30, 20, 14, 8, 5)
 _MOST_TERMS: Final = 6
+
+_NAME: Final = re.compile(r"[\w.\[\]'\"]+")  # `x`, `self.w`, `weights[0]`; not a description
 
 _Pair = tuple[str, float | None]
 
@@ -51,7 +55,7 @@ def _fitting(table: ChainTable, page: Page) -> list[_Line]:
         lines = _lines(table, page, longest)
         widths = _widths(lines)
         over = _total(widths, lines, _NARROW_GAP) - page.width
-        if over <= max(0, widths[0] - _GOOD_NODE_CELLS):
+        if widths[0] - over >= min(_GOOD_NODE_CELLS, widths[0] * 3 // 4):
             break
     return lines
 
@@ -96,7 +100,9 @@ def _local(row: ChainRow, pair: _Pair | None, page: Page, longest: int) -> str:
 
 
 def _differential(name: str, longest: int) -> str:
-    return name if name.isidentifier() else f"({clip_end(name, longest)})"
+    if name.isidentifier() and len(name) <= max(longest, _IDENTIFIER_CELLS):
+        return name
+    return f"({clip_end(name, longest)})"
 
 
 def _where(row: ChainRow, table: ChainTable, page: Page) -> str:
@@ -126,16 +132,17 @@ def _leaf_line(row: ChainRow, nodes: Sequence[ChainRow], page: Page) -> _Line:
     value = _value(row.value, row.shape)
     total = row.outgoing[0][1] if row.outgoing else row.incoming
     incoming = _plain(total, is_norm=bool(row.shape))
-    return _Line((f"{name}  leaf", value, "", incoming, "", ""), _result(row, name, total, nodes))
+    paths = f" ({row.paths} paths)" if row.shape and row.paths > 1 else ""
+    return _Line((f"{name}  leaf{paths}", value, "", incoming, "", ""), _result(row, name, total, nodes))
 
 
 def _result(row: ChainRow, name: str, total: float | None, nodes: Sequence[ChainRow]) -> str:
     """`x.grad = 3 + 4 = 7`: what the leaf's gradient is, the terms spelled out where several paths meet."""
     if total is None:
         return ""
-    grad = f"{name}.grad" if row.name else "grad"
+    grad = f"{name}.grad" if _NAME.fullmatch(row.name or "") else "grad"
     if row.shape:
-        return f"|{grad}| = {number(total)}" + (f" ({row.paths} paths)" if row.paths > 1 else "")
+        return f"|{grad}| = {number(total)}"
     if row.paths < 2:
         return f"{grad} = {number(total)}"
     terms = _terms(row, nodes)

@@ -119,7 +119,7 @@ def _subjects(finding: Finding, recording: Recording) -> str:
     leaves = [recording.leaf(name) for name in names]
     are_parameters = all(leaf is not None and leaf.is_parameter for leaf in leaves)
     groups = group_names(names, _SUBJECT_GROUPS, "parameter" if are_parameters else "")
-    grouped = len(names) > 1 and f"* ({len(names):,}" in finding.message
+    grouped = len(names) > 1 and f" ({len(names):,} " in finding.message
     said = grouped or groups in finding.message or all(name in finding.message for name in names)
     return "" if said else groups
 

@@ -23,7 +23,7 @@ from gradscope.finding import Finding, Location, Severity
 from gradscope.report import Report, Suppressed
 from gradscope.reporters.screen.findings import row_lines
 from gradscope.reporters.screen.page import STYLES, Page, cells
-from gradscope.reporters.screen.words import clip_end, plural
+from gradscope.reporters.screen.words import plural
 
 _MOST_SUPPRESSED: Final = 10
 _LONGEST_MESSAGE: Final = 160
@@ -32,12 +32,10 @@ _LONGEST_UNSEEN: Final = 40  # a single thing not seen that is no longer than th
 
 
 def program_lines(report: Report, page: Page) -> list[Text]:
-    """The program's exception: its own frames, or one line where a finding explains it; else empty."""
+    """The traceback of the exception that ended the program, empty where a finding explains it."""
     error = report.recording.program.error
-    if error is None:
+    if error is None or is_explained(report):
         return []
-    if is_explained(report):
-        return row_lines([("program", f"stopped here: {_last_line(error, page)}")], page)
     unexplained = "" if report.redacted else ", and no finding explains it"
     lines = error.rendered.rstrip("\n").split("\n")
     return [
@@ -48,7 +46,8 @@ def program_lines(report: Report, page: Page) -> list[Text]:
 
 def _last_line(error: ProgramError, page: Page) -> str:
     message = error.message.strip().partition("\n")[0]
-    return clip_end(page.text(f"{error.type}: {message}" if message else error.type), _LONGEST_MESSAGE)
+    text = page.text(f"{error.type}: {message}" if message else error.type)
+    return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE].rpartition(" ")[0] + " ..."
 
 
 def is_explained(report: Report) -> bool:
@@ -96,9 +95,11 @@ def _touches(finding: Finding, places: set[tuple[str, int]]) -> bool:
 
 
 def remark_lines(report: Report, page: Page) -> list[Text]:
-    """Notes, what was not seen and what was silenced, a line each."""
+    """The exception that a finding explains, notes, what was not seen and what was silenced, a line each."""
     recording = report.recording
-    rows = [("note", page.text(note)) for note in recording.notes]
+    error = recording.program.error
+    rows = [("ended by", _last_line(error, page))] if error and is_explained(report) else []
+    rows += [("note", page.text(note)) for note in recording.notes]
     if _unseen_alone(recording, page) is None:
         rows += [("not seen", page.text(item)) for item in recording.not_seen]
     rows += [("silenced", _silenced(each, page)) for each in report.suppressed[:_MOST_SUPPRESSED]]

@@ -106,7 +106,7 @@ def _remark(branch: Branch, sums: Totals, *, is_open: bool) -> tuple[str, str]:
 def _incomplete(sums: Totals) -> list[str]:
     if sums.always_zero and not sums.missing:
         return ["always zero"]
-    missing = [f"{sums.missing} without gradient"] if sums.missing else []
+    missing = [f"{sums.missing} no gradient"] if sums.missing else []
     return [*missing, *([f"{sums.frozen} frozen"] if sums.frozen else [])]
 
 

@@ -11,7 +11,9 @@ from rich.text import Text
 from gradscope.reporters.screen.page import STYLES, cells
 from gradscope.reporters.screen.words import wrap
 
-_LABEL_ROOM: Final = 28  # a label that hangs at the right edge moves left rather than wrap into less
+_LABEL_ROOM: Final = (
+    28  # labels that hang move left rather than wrap into less, and a lone one rather than wrap
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,10 @@ def _connectors(spans: Sequence[Span], style: str, before: int | None = None) ->
 def _hung(hanging: list[Span], room: int, style: str) -> list[Text]:
     rows: list[Text] = []
     for index, span in enumerate(hanging):
-        start = span.start
-        if start + min(cells(span.label), _LABEL_ROOM) > room:
-            start = max(0, room - cells(span.label))
+        start, length = span.start, cells(span.label)
+        needed = length if len(hanging) == 1 and length <= room else min(length, _LABEL_ROOM)
+        if start + needed > room:
+            start = max(0, room - length)
         for part in wrap(span.label, room - start):
             row = _connectors(hanging[index + 1 :], style, before=start)
             row.draw(start, part, _style(span, style))

@@ -1,11 +1,8 @@
 import torch
-import torch.nn as nn
-import torch.nn.functional as F
 
 torch.manual_seed(0)
-
-lin = nn.Linear(3, 3)
-head = nn.Linear(3, 1)
-loss = head(lin(torch.randn(2, 3))).mean()
-head.weight.data = head.weight.data * 3  # expect: GS203
+v = torch.ones(3, requires_grad=True)
+w = torch.randn(3, requires_grad=True)
+loss = (v * w).sum()
+w.data = w.data * 3  # expect: GS203
 loss.backward()

@@ -1,0 +1,342 @@
+"""The engine: one cause one finding, order, selection and silence."""
+
+from dataclasses import replace
+
+import pytest
+
+from gradscope import engine
+from gradscope.facts import (
+    Cut,
+    CutKind,
+    GradWithoutGraph,
+    MissingGraph,
+    NonfiniteBirth,
+    NonfiniteForward,
+    NonleafGradRead,
+    ProgramEnd,
+    ProgramError,
+    Rebinding,
+    RetainedGraph,
+    SecondBackward,
+    SeveredLeaf,
+    Step,
+    ZeroedAt,
+)
+from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
+
+from .facts_samples import Source, got, leaf
+
+SOURCE = Source(
+    """
+    w = w - lr * w.grad
+    print(w.grad)
+    h = encoder(x).detach()
+    h.sum().backward()
+    total += loss
+    d = torch.sqrt(sq)
+    """
+)
+REBOUND = Rebinding(SOURCE.at("w - lr * w.grad"), "w", "sub", read_at=SOURCE.at("w.grad", 1))
+READ = NonleafGradRead(SOURCE.at("w.grad", 1), "w", "sub", REBOUND.location)
+CUT = Cut(CutKind.DETACH, "detach", SOURCE.at("encoder(x).detach()"))
+BACKWARD = SOURCE.at("h.sum().backward()")
+MISSING = MissingGraph(BACKWARD, "backward", (CUT,), (), None, ended_program=True)
+KEPT = RetainedGraph("total", SOURCE.at("total += loss"), None, "add", 5, accumulated=True)
+SEVERED = SeveredLeaf("w", (CUT,), (), BACKWARD)
+BIRTH = NonfiniteBirth(
+    "nan", "nan", "SqrtBackward0", SOURCE.at("torch.sqrt(sq)"), None, None, (), ("w",), 1, BACKWARD, step=2
+)
+FORWARD = NonfiniteForward("nan", "sqrt", SOURCE.at("torch.sqrt(sq)"), (), None, "nan", BACKWARD, step=2)
+
+
+def codes(recording, **chosen):
+    found, _ = engine.judge(recording, **chosen)
+    return [(one.code, [inner.code for inner in one.consequences]) for one in found]
+
+
+# ---------------------------------------------------------------- one cause
+
+
+def test_a_read_is_a_consequence_of_the_rebinding():
+    recording = SOURCE.recording(rebindings=(REBOUND,), nonleaf_grad_reads=(READ,))
+    assert codes(recording) == [("GS104", ["GS105"])]
+
+
+def test_another_read_stands_by_itself():
+    elsewhere = replace(READ, location=SOURCE.at("total += loss"))
+    assert codes(SOURCE.recording(rebindings=(REBOUND,), nonleaf_grad_reads=(elsewhere,))) == [
+        ("GS104", []),
+        ("GS105", []),
+    ]
+
+
+def test_a_severed_leaf_is_a_consequence_of_the_missing_graph_on_the_same_line():
+    recording = SOURCE.recording(missing_graphs=(MISSING,), severed=(SEVERED,), leaves=(leaf("w"),))
+    assert codes(recording) == [("GS101", ["GS102"])]
+
+
+def test_a_missing_graph_is_a_consequence_of_the_rebinding_that_lost_it():
+    cut = replace(CUT, location=REBOUND.location)
+    missing = replace(MISSING, cuts=(cut,))
+    severed = replace(SEVERED, cuts=(cut,))
+    recording = SOURCE.recording(
+        rebindings=(replace(REBOUND, read_at=None),),
+        missing_graphs=(missing,),
+        severed=(severed,),
+        leaves=(leaf("w"),),
+    )
+    assert codes(recording) == [("GS104", ["GS101", "GS102"])]
+
+
+def test_a_second_backward_explains_the_graph_kept_by_the_same_line():
+    carrier = Step("AddBackward0", KEPT.kept_at)
+    second = SecondBackward(BACKWARD, BACKWARD, (carrier,), None, None, ended_program=True)
+    assert codes(SOURCE.recording(second_backwards=(second,), retained_graphs=(KEPT,))) == [
+        ("GS301", ["GS302"])
+    ]
+
+
+def test_a_gradient_call_explains_what_stops_at_it():
+    call = GradWithoutGraph(CUT.location, None, BACKWARD, ("x",))
+    missing = replace(MISSING, cuts=(replace(CUT, kind=CutKind.DATA),))
+    assert codes(SOURCE.recording(grads_without_graph=(call,), missing_graphs=(missing,))) == [
+        ("GS303", ["GS101"])
+    ]
+
+
+def test_a_loss_that_is_not_finite_explains_its_gradients():
+    assert codes(SOURCE.recording(nonfinite_forwards=(FORWARD,), births=(BIRTH,))) == [("GS403", ["GS401"])]
+
+
+def test_an_earlier_gradient_explains_the_parameter_that_it_spoiled():
+    later = replace(FORWARD, step=3, source="w", op="linear", location=BACKWARD)
+    recording = SOURCE.recording(nonfinite_forwards=(later,), births=(BIRTH,), leaves=(leaf("w", got()),))
+    assert codes(recording) == [("GS401", ["GS403"])]
+    of_another = replace(recording, births=(replace(BIRTH, reached=("v",)),), leaves=(leaf("w"), leaf("v")))
+    assert codes(of_another) == [("GS401", []), ("GS403", [])]
+
+
+def test_an_earlier_gradient_does_not_explain_what_the_program_computed_later():
+    later = replace(FORWARD, step=3, location=BACKWARD)
+    assert codes(SOURCE.recording(nonfinite_forwards=(later,), births=(BIRTH,))) == [
+        ("GS401", []),
+        ("GS403", []),
+    ]
+
+
+def test_zero_gradients_follow_from_a_loss_that_is_not_finite():
+    zero = ZeroedAt("ReluBackward0", "relu", BACKWARD, ("w",), (), 2)
+    recording = SOURCE.recording(
+        nonfinite_forwards=(FORWARD,), zeroed=(zero,), leaves=(leaf("w", got(2, zero=2)),)
+    )
+    assert codes(recording) == [("GS403", ["GS108"])]
+
+
+def test_a_finding_takes_the_highest_severity_of_what_is_folded_into_it():
+    caught = replace(MISSING, ended_program=False)
+    recording = SOURCE.recording(missing_graphs=(caught,), severed=(SEVERED,), leaves=(leaf("w"),))
+    (found,), _ = engine.judge(recording)
+    assert (found.code, found.severity) == ("GS101", Severity.ERROR)
+
+
+def test_findings_that_explain_each_other_are_one():
+    first = Finding("GS106", "a", Severity.ERROR, "first", subjects=("w",))
+    second = Finding("GS107", "b", Severity.ERROR, "second", subjects=("w",))
+    third = Finding("GS103", "c", Severity.WARNING, "third", subjects=("w",))
+    (found,) = engine.fold([third, second, first], SOURCE.recording())
+    assert found.message == "first"
+    assert {one.message for one in found.consequences} == {"second", "third"}
+
+
+# ---------------------------------------------------------------- one line
+
+
+def finding(message="m", line=3, **more):
+    known = {
+        "location": Location("a.py", line, module="blocks.0"),
+        "severity": Severity.WARNING,
+        "subjects": ("a",),
+        "count": 2,
+    }
+    return Finding("GS102", "severed-gradient", message=message, **{**known, **more})
+
+
+def test_one_rule_on_one_line_is_one_finding_with_a_count():
+    elsewhere = Related(Location("a.py", 9), "and here")
+    other = finding(
+        "n",
+        location=Location("a.py", 3, column=7, module="blocks.1"),
+        subjects=("a", "b"),
+        severity=Severity.ERROR,
+        confidence=Confidence.PROBABLE,
+        related=(elsewhere,),
+        count=3,
+    )
+    (merged,) = engine.merge([finding(related=(elsewhere,)), other])
+    assert (merged.count, merged.subjects, merged.severity) == (5, ("a", "b"), Severity.ERROR)
+    assert (merged.confidence, merged.related) == (Confidence.CERTAIN, (elsewhere,))
+    assert merged.evidence["modules"] == ["blocks.0", "blocks.1"]
+    assert merged.notes == (Note("also", "n"),)
+
+
+def test_findings_without_a_place_are_merged_by_what_they_say():
+    assert (
+        len(engine.merge([finding(location=None), finding(location=None), finding("n", location=None)])) == 2
+    )
+
+
+def test_two_lines_are_two_findings():
+    assert len(engine.merge([finding(), finding(line=4)])) == 2
+
+
+# ---------------------------------------------------------------- order
+
+
+def test_the_worst_and_most_certain_come_first():
+    unsure = replace(
+        SEVERED, leaf="v", cuts=(replace(CUT, location=SOURCE.at("total += loss"), certain=False),)
+    )
+    recording = SOURCE.recording(
+        retained_graphs=(KEPT,),
+        severed=(unsure,),
+        births=(BIRTH,),
+        leaves=(leaf("v"),),
+        missing_graphs=(replace(MISSING, ended_program=False),),
+    )
+    assert [code for code, _ in codes(recording)] == ["GS401", "GS102", "GS302", "GS101"]
+
+
+# ---------------------------------------------------------------- selection
+
+BOTH = SOURCE.recording(rebindings=(REBOUND,), nonleaf_grad_reads=(READ,), retained_graphs=(KEPT,))
+
+
+@pytest.mark.parametrize(
+    ("select", "expected"),
+    [
+        (["GS302"], [("GS302", [])]),
+        (["gs1"], [("GS104", ["GS105"])]),
+        (["graph-retained", "GS4"], [("GS302", [])]),
+        (["GS105"], [("GS105", [])]),
+        ([], [("GS104", ["GS105"]), ("GS302", [])]),
+    ],
+)
+def test_select(select, expected):
+    assert codes(BOTH, select=select) == expected
+
+
+def test_ignore_takes_the_consequences_along():
+    found, suppressed = engine.judge(BOTH, ignore=["leaf-reassigned"])
+    assert [one.code for one in found] == ["GS302"]
+    assert [(one.finding.code, one.by) for one in suppressed] == [("GS104", "--ignore leaf-reassigned")]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["GS301"], {"GS301"}),
+        (["gs20"], {"GS201", "GS202", "GS203", "GS204"}),
+        ([" nan-gradient "], {"GS401"}),
+        (["GS3", "GS301"], {"GS301", "GS302", "GS303"}),
+        ([], set()),
+    ],
+)
+def test_names_of_rules(names, expected):
+    assert engine.resolve_codes(names) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("severed", "did you mean severed-gradient"),
+        ("gs140", "did you mean GS"),
+        ("g", "see gradscope explain --list"),
+        ("", "see gradscope explain --list"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(name, hint):
+    with pytest.raises(ValueError, match=hint):
+        engine.resolve_codes([name])
+
+
+# ---------------------------------------------------------------- comments
+
+
+def commented(comment, line=0):
+    lines = list(SOURCE.lines)
+    lines[line] += comment
+    return replace(BOTH, sources={SOURCE.path: tuple(lines)})
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "  # gradscope: ignore[GS104]",
+        "  # gradscope: ignore[GS302, leaf-reassigned]",
+        "  # gradscope: ignore",
+        "  # because ...  # GRADSCOPE: Ignore [gs1]",
+    ],
+)
+def test_a_comment_on_the_line_silences(comment):
+    found, suppressed = engine.judge(commented(comment))
+    assert [one.code for one in found] == ["GS302"]
+    assert [(one.finding.code, one.by) for one in suppressed] == [("GS104", "inline comment")]
+
+
+def test_a_comment_on_a_related_line_silences():
+    related, suppressed = engine.judge(commented("  # gradscope: ignore[GS104]", line=1))
+    assert [one.finding.code for one in suppressed] == ["GS104"]
+    assert [one.code for one in related] == ["GS302"]
+
+
+@pytest.mark.parametrize(
+    "comment", ["  # gradscope: ignore[GS401]", "  # gradscope: ignore[]", "  # ignore[GS104]"]
+)
+def test_other_comments_do_not(comment):
+    assert [one.code for one in engine.judge(commented(comment))[0]] == ["GS104", "GS302"]
+
+
+def test_a_consequence_can_be_silenced_by_itself():
+    found, suppressed = engine.judge(commented("  # gradscope: ignore[GS105]", line=1))
+    assert [(one.code, one.consequences) for one in found] == [("GS104", ()), ("GS302", ())]
+    assert [one.finding.code for one in suppressed] == ["GS105"]
+
+
+# ---------------------------------------------------------------- errors that are no findings
+
+
+def ended(message, at=None):
+    error = ProgramError("RuntimeError", message, (at,) if at else (), "")
+    return SOURCE.recording(program=ProgramEnd(1, error), notes=("ran in float32",))
+
+
+def test_a_gradient_error_is_explained_in_the_notes():
+    recording = ended("grad can be implicitly created only for scalar outputs", BACKWARD)
+    assert engine.notes(recording) == (
+        "ran in float32",
+        "train.py:4: backward() starts from one number, and h.sum() is a tensor: reduce it first (h.sum().sum() or "
+        "h.sum().mean()), or give the gradient to start with (h.sum().backward(torch.ones_like(h.sum())))",
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.",
+            "stay in torch",
+        ),
+        ("optimizer got an empty parameter list", "nn.ModuleList"),
+        (
+            "The differentiated Tensor at index 0 appears to not have been used in the graph.",
+            "allow_unused=True",
+        ),
+    ],
+)
+def test_other_gradient_errors(message, words):
+    assert words in engine.notes(ended(message))[-1]
+
+
+def test_any_other_error_is_the_programs_own():
+    assert engine.notes(ended("list index out of range")) == ("ran in float32",)
+    assert engine.notes(SOURCE.recording()) == ()

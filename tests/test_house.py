@@ -1,0 +1,162 @@
+"""The house: its walls, its public names, and that it is typed and tidy."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gradscope
+
+ROOT = Path(gradscope.__file__).parent
+PROJECT = ROOT.parent
+FILES = sorted(ROOT.rglob("*.py"))
+LIGHT = (
+    "folds",
+    "rules",
+    "reporters",
+    "syntax.py",
+    "engine.py",
+    "facts.py",
+    "finding.py",
+    "report.py",
+    "exits.py",
+)
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Every module that a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part(path: Path) -> str:
+    """The folder or file directly below the package that a file belongs to."""
+    return path.relative_to(ROOT).parts[0]
+
+
+def forbidden(path: Path) -> tuple[str, ...]:
+    """What this file must not import."""
+    if part(path) in LIGHT:
+        return ("torch", "numpy", "gradscope.recorder", "gradscope.loader")
+    if part(path) == "recorder":
+        return (
+            "gradscope.rules",
+            "gradscope.engine",
+            "gradscope.reporters",
+            "gradscope.loader",
+            "gradscope.commands",
+        )
+    if part(path) == "loader":
+        return ("gradscope.rules", "gradscope.engine", "gradscope.reporters", "gradscope.commands")
+    return ()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_walls(path: Path) -> None:
+    walls = forbidden(path)
+    found = {
+        name for name in imports_of(path) for wall in walls if name == wall or name.startswith(f"{wall}.")
+    }
+    assert not found
+
+
+def test_rules_and_reporters_do_not_know_each_other() -> None:
+    for path in FILES:
+        names = set(imports_of(path))
+        if part(path) == "rules":
+            assert not any(name.startswith("gradscope.reporters") for name in names), path
+        if part(path) == "reporters":
+            assert not any(name.startswith("gradscope.engine") for name in names), path
+
+
+def modules_after(program: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{program}\nprint('\\n'.join(sys.modules), file=sys.stderr)"],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import gradscope",
+        "from gradscope.cli import run; run(['--help'])",
+        "from gradscope.cli import run; run(['trace', '--help'])",
+        "from gradscope.cli import run; run(['explain', 'GS102'])",
+        "from gradscope.cli import run; run(['trace', 'no_such_file.py'])",
+        "from gradscope.cli import run; run(['--version'])",
+    ],
+)
+def test_what_needs_no_torch_does_not_import_it(program: str) -> None:
+    loaded = modules_after(program)
+    assert not loaded & {"torch", "numpy"}
+    if "help" in program:
+        assert not loaded & {"rich", "msgspec", "gradscope.facts"}
+
+
+def test_public_names() -> None:
+    assert gradscope.__all__ == ["__version__", "trace"]
+    assert set(gradscope.__all__) <= set(dir(gradscope))
+    assert callable(gradscope.trace)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = gradscope.nothing
+
+
+def test_no_package_bears_the_name_of_a_public_function() -> None:
+    verbs = {"trace", "check", "graph", "memory", "watch", "compare"}
+    assert not verbs & {path.stem for path in ROOT.iterdir()}
+
+
+def test_the_version_is_the_projects() -> None:
+    import tomllib
+
+    with open(PROJECT / "pyproject.toml", "rb") as file:
+        project = tomllib.load(file)["project"]
+    assert project["version"] == gradscope.__version__
+    assert f"## {gradscope.__version__}" in (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_names(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    vague = [name for name in classes if name.endswith(("Manager", "Helper", "Util", "Utils", "Handler"))]
+    assert not vague
+    assert not path.stem.endswith(("utils", "helpers", "misc", "common"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_left_to_do(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    marks = ["TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK", "breakpoint()", "print_exc("]
+    assert not [mark for mark in marks if mark in text]
+
+
+def run_tool(*words: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *words], cwd=PROJECT, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ruff() -> None:
+    run_tool("ruff", "check", ".")
+
+
+def test_format() -> None:
+    run_tool("ruff", "format", "--check", ".")
+
+
+def test_types() -> None:
+    run_tool("mypy")
