@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -167,19 +167,20 @@ def machine() -> str:
     return f"{model}, {threads}; {versions}, Python {platform.python_version()}"
 
 
-def profile(name: str, out: Callable[[str], object] = print) -> None:
-    """Prints where the recorder's own time goes in steady steps of a workload."""
+def profile(name: str, first: bool) -> None:
+    """Prints where the recorder's own time goes in the first or the steady steps of a workload."""
     build, times, _ = WORKLOADS[name]
     step = build()
+    step()
     with Recorder():
-        for _ in range(BACKWARDS_WITH_NODE_HOOKS + 1):
+        for _ in range(0 if first else BACKWARDS_WITH_NODE_HOOKS + 1):
             step()
         profiler = cProfile.Profile()
         profiler.enable()
         for _ in range(times):
             step()
         profiler.disable()
-    out(f"{name}: {times} steady steps under cProfile, by own time")
+    print(f"{name}: {times} {'first' if first else 'steady'} steps under cProfile, by own time")
     pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
 
 
@@ -189,11 +190,12 @@ def main() -> None:
     parser.add_argument("--reps", type=int, default=5, help="repetitions (default 5)")
     parser.add_argument("--no-start-up", action="store_true", help="leave out the timing of whole processes")
     parser.add_argument("--profile", choices=[*WORKLOADS], help="profile one workload instead")
+    parser.add_argument("--first", action="store_true", help="with --profile: the first backwards")
     parser.add_argument("--write", action="store_true", help="add a section to benchmarks/RESULTS.md")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.profile:
-        profile(options.profile)
+        profile(options.profile, options.first)
         return
     text = [f"{machine()}", "", "Ratio to the plain step, CPU time: least (median)."]
     print("\n".join(text), flush=True)

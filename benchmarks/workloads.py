@@ -70,6 +70,29 @@ def mlp() -> Step:
     return step
 
 
+def small_loop() -> Step:
+    """A tiny net and what surrounds a step: clipping, a schedule, a loss for the log, some NumPy."""
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1000)
+    average = 0.0
+
+    def step() -> None:
+        nonlocal average
+        x = torch.randn(16, 4)
+        loss = nn.functional.mse_loss(model(x), x.sum(dim=1, keepdim=True))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        average = 0.99 * average + 0.01 * loss.item()
+        with torch.no_grad():
+            average += 0.0 * float(model(x).numpy().mean())
+
+    return step
+
+
 def tiny_ops() -> Step:
     """Ten thousand ops on eight floats, then backward: nothing but overhead."""
     start = torch.linspace(0.1, 0.8, 8, requires_grad=True)
@@ -107,5 +130,6 @@ WORKLOADS: dict[str, tuple[Callable[[], Step], int, float]] = {
     "t5": (t5, 4, 1.3),
     "resnet": (resnet, 4, 1.3),
     "mlp": (mlp, 40, 1.3),
+    "small loop": (small_loop, 100, 3.0),
     "tiny ops": (tiny_ops, 1, 3.0),
 }

@@ -21,7 +21,8 @@ from gradscope.facts import Change, InplaceConflict, SilentMutation
 from gradscope.recorder.creation import place_of
 from gradscope.recorder.graph import Saved, node_label, saved_tensors
 from gradscope.recorder.now import Now
-from gradscope.recorder.places import Loc
+from gradscope.recorder.patches import Patches
+from gradscope.recorder.places import Loc, here
 from gradscope.recorder.values import base_of, version
 
 _VERSIONS = re.compile(r"is at version (\d+); expected version (\d+)")
@@ -69,8 +70,56 @@ class WriteLog:
         self._writes: deque[Write] = deque(maxlen=_MOST_WRITES)
         self._unversioned: list[UnversionedWrite] = []
         self._aliases: dict[int, weakref.ref[Tensor]] = {}
+        self._handed_out: set[int] = set()
         self._mutations: dict[tuple[Loc, str, Loc | None], list[Any]] = {}
         self.conflicts: list[InplaceConflict] = []
+
+    def install(self, patches: Patches) -> None:
+        """`Tensor.set_` and writes to a bare storage do not go through `__torch_function__`."""
+        log = self
+        set_storage = Tensor.set_
+
+        def set_(this: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+            with torch._C.DisableTorchFunction():
+                before = version(this)
+                result = set_storage(this, *args, **kwargs)
+                log._guarded(log._exchanged, this, before, here(1))
+            return result
+
+        patches.replace(Tensor, "set_", set_)
+        for name in ("fill_", "copy_", "__setitem__"):
+            patches.replace(torch.UntypedStorage, name, self._storage_write(name))
+
+    def _storage_write(self, name: str) -> Any:
+        write = getattr(torch.UntypedStorage, name)
+
+        def write_to_storage(storage: Any, *args: Any, **kwargs: Any) -> Any:
+            result = write(storage, *args, **kwargs)
+            self._guarded(self._remember_storage, storage._cdata, name, here(1))
+            return result
+
+        return write_to_storage
+
+    def _guarded(self, note: Any, *args: Any) -> None:
+        try:
+            note(*args)
+        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
+            self._now.fault("a write", error)
+
+    def _remember_storage(self, storage: int, op: str, loc: Loc) -> None:
+        write = UnversionedWrite(storage, "storage", op, loc, _current_sequence_nr(), self._now.epoch)
+        self._remember(write)
+
+    def handed_out(self, tensor: Tensor) -> None:
+        """The program holds `tensor`'s storage, and can write it through other tensors."""
+        self._handed_out.add(storage_of(tensor))
+
+    def _exchanged(self, tensor: Tensor, before: int, loc: Loc) -> None:
+        """A tensor got other memory: those who saved it see the new one, and the bumped version."""
+        self._writes.append(
+            Write(storage_of(tensor), before, version(tensor), "set_", loc, _current_sequence_nr())
+        )
+        self.unversioned(tensor, "set_", "set_", loc)
 
     def wrote(self, tensor: Tensor, before: int, op: str, loc: Loc, sequence_nr: int) -> None:
         """An op bumped `tensor`'s version; `sequence_nr` is the one current before it ran.
@@ -81,6 +130,8 @@ class WriteLog:
         storage = storage_of(tensor)
         self._writes.append(Write(storage, before, version(tensor), op, loc, sequence_nr))
         base = base_of(tensor)
+        if storage in self._handed_out:
+            self._remember(UnversionedWrite(storage, "storage", op, loc, sequence_nr, self._now.epoch))
         if self._is_alias(tensor) or (base is not None and self._is_alias(base)):
             self._remember(UnversionedWrite(storage, "data", op, loc, sequence_nr, self._now.epoch))
 
@@ -91,12 +142,6 @@ class WriteLog:
             after = version(tensor)
             if after != before:
                 self._writes.append(Write(storage_of(tensor), before, after, op, loc, sequence_nr))
-
-    def exchanged(self, tensor: Tensor, storage: int, op: str, loc: Loc, before: int) -> None:
-        """A tensor got other memory (`set_`): those who saved it look at its old storage and its version."""
-        sequence_nr = _current_sequence_nr()
-        self._writes.append(Write(storage, before, version(tensor), op, loc, sequence_nr))
-        self._writes.append(Write(storage_of(tensor), before, version(tensor), op, loc, sequence_nr))
 
     def unversioned_alias(self, alias: Tensor) -> None:
         """`alias` shares memory with another tensor, but not its version counter."""

@@ -132,9 +132,10 @@ class ForwardWatch:
         parents = []
         for position, tensor in enumerate(inputs):
             if type(tensor) in PLAIN and has_gradient_dtype(tensor) and _is_used(op, tensor, arguments):
-                trail = self._trails.get(tensor)
-                if trail is None and tensor is not output:
-                    trail = self._given(op, tensor, position, loc)
+                if tensor is output:
+                    trail = self._trails.before_writing(tensor)
+                else:
+                    trail = self._trails.get(tensor) or self._given(op, tensor, position, loc)
                 if trail is not None:
                     parents.append(trail)
         unintended = [trail for trail in parents if not trail.intended]

@@ -27,7 +27,7 @@ class Kind(Enum):
     FROM_PYTHON = auto()  # torch.tensor, as_tensor, full, ...
     GRAD_MODE = auto()
     GRAD_CALL = auto()  # torch.autograd.grad
-    STORAGE = auto()  # set_, and the storage handed out
+    STORAGE = auto()  # the storage handed out
 
 
 _PASS = frozenset(
@@ -80,7 +80,7 @@ def _classify(func: Any) -> Kind:
         (_TO_NUMPY, Kind.TO_NUMPY),
         (_FROM_PYTHON, Kind.FROM_PYTHON),
         (("requires_grad_",), Kind.REQUIRES_GRAD),
-        (("set_", "storage", "untyped_storage", "_typed_storage", "resize_"), Kind.STORAGE),
+        (("storage", "untyped_storage", "_typed_storage"), Kind.STORAGE),
     ):
         if name in names:
             return kind

@@ -113,6 +113,7 @@ class Recorder:
         try:
             for part in (
                 self._births,
+                self._writes,
                 self._grad_mode,
                 self._modules,
                 self._optimizers,

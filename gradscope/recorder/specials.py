@@ -14,7 +14,7 @@ from torch import Tensor
 from gradscope.facts import CutKind
 from gradscope.folds.flow import Severing, Value, is_copy_of_leaf
 from gradscope.recorder.grad_mode import GradMode
-from gradscope.recorder.inplace import WriteLog, storage_of
+from gradscope.recorder.inplace import WriteLog
 from gradscope.recorder.memory_aliases import MemoryAliases
 from gradscope.recorder.mode import Special, ValueMode
 from gradscope.recorder.now import Now
@@ -22,7 +22,7 @@ from gradscope.recorder.ops import Kind, op_name
 from gradscope.recorder.places import Loc, is_inner
 from gradscope.recorder.python_values import PythonValues, literal_numbers
 from gradscope.recorder.reads import GradReads
-from gradscope.recorder.values import TensorValues, is_leaf, requires_grad, tensors_in, version
+from gradscope.recorder.values import TensorValues, is_leaf, requires_grad, tensors_in
 
 
 class Specials:
@@ -216,15 +216,9 @@ class Specials:
         return output
 
     def storage(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> Any:
-        """`set_` changes what memory a tensor has; a storage handed out can be written unseen."""
-        if op_name(func) in ("set_", "resize_"):
-            storage, before = storage_of(args[0]), version(args[0])
-            output = self.mode.run(func, args, kwargs, loc, True)
-            self._note("set_", self.writes.exchanged, args[0], storage, op_name(func), loc, before)
-            self._note("set_", self.writes.unversioned, args[0], "set_", op_name(func), loc)
-            return output
+        """A storage is handed out: what is written to it afterwards, no version counter shows."""
         output = func(*args, **kwargs)
-        self._note("storage", self.aliases.exposed, args[0], loc)
+        self._note("storage", self.writes.handed_out, args[0])
         return output
 
 

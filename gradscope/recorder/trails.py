@@ -40,6 +40,14 @@ class TensorTrails:
             return shared[2]
         return None
 
+    def before_writing(self, tensor: Tensor) -> Trail | None:
+        """The trail of a tensor that was just written in place: what it held until then."""
+        entry = self._tensors.get(id(tensor))
+        if entry is not None and entry[0]() is tensor:
+            return entry[2]
+        shared = self._storages.get(_storage_key(tensor)) if self._storages else None
+        return shared[2] if shared is not None and not shared[0].expired() else None
+
     def set(self, tensor: Tensor, trail: Trail) -> None:
         """Gives a tensor its trail."""
         if len(self) >= 2 * _LIMIT:

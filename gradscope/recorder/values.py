@@ -188,6 +188,14 @@ def tensors_in(value: Any, depth: int = 4) -> list[Tensor]:
     return []
 
 
+def grad_fn(tensor: Tensor) -> Any:
+    """`tensor.grad_fn`, None where torch refuses to say."""
+    try:
+        return tensor.grad_fn
+    except RuntimeError:
+        return None
+
+
 def base_of(tensor: Tensor) -> Tensor | None:
     """The tensor that `tensor` is a view of; None also where torch refuses to say."""
     try:

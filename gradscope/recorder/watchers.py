@@ -18,6 +18,7 @@ from gradscope.recorder.memory_aliases import MemoryAliases
 from gradscope.recorder.nodes import NodeWatch
 from gradscope.recorder.nonfinite import ForwardWatch
 from gradscope.recorder.places import Loc
+from gradscope.recorder.values import grad_fn
 
 _FIRST_BACKWARDS = 3
 _AFTER_A_WARNING = 3
@@ -58,11 +59,11 @@ class Watchers:
         """An op returned, while results are watched."""
         if self.forward.armed:
             self.forward.check(op, inputs, output, loc, tuple(args), kwargs)
-        if self.chain.recording_values and isinstance(output, Tensor) and output.grad_fn is not None:
-            self.chain.value(output.grad_fn._sequence_nr(), output)
+        node = grad_fn(output) if isinstance(output, Tensor) else None
+        if self.chain.recording_values and node is not None:
+            self.chain.value(node._sequence_nr(), output)
         if self.aliases.active:
-            made_nodes = isinstance(output, Tensor) and output.requires_grad
-            self.aliases.used(inputs, loc, made_nodes)
+            self.aliases.used(inputs, loc, made_nodes=node is not None)
 
     def alarm(self) -> None:
         """A warning sign: look closely at the next passes."""

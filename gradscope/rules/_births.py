@@ -9,7 +9,16 @@ from gradscope.finding import Confidence, Finding, Location, Note, Related, Seve
 from gradscope.rules._derivatives import because, derivative, is_spoiled
 from gradscope.rules._guards import guarded
 from gradscope.rules._source import replaced, snippet
-from gradscope.rules._words import first_place, node_words, noun_for, path_text, place, spoken, unique
+from gradscope.rules._words import (
+    by_name,
+    first_place,
+    node_words,
+    noun_for,
+    path_text,
+    place,
+    spoken,
+    unique,
+)
 
 _NAMES = {"nan": "NaN", "inf": "Inf"}
 _MOST_INNOCENT = 3
@@ -49,7 +58,7 @@ def _finding_for(recording: Recording, birth: NonfiniteBirth, finding: Callable[
 
 def _message(recording: Recording, birth: NonfiniteBirth, subjects: tuple[str, ...]) -> str:
     what = _NAMES[birth.final]
-    noun = noun_for(recording.leaf(name) for name in subjects)
+    noun = noun_for(map(by_name(recording).get, subjects))
     total = max(birth.trainable, len(subjects))
     if total == 1:
         return f"the gradient of {spoken(recording, subjects)[0]} is {what}"

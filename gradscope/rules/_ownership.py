@@ -15,7 +15,8 @@ class Mismatch:
     """Leaves without an optimizer, the optimizer to look at, and why.
 
     `reason` is "stale" (it owns what was there before), "shared" (`twin` owns the same leaves),
-    "whole-model", "after" (they follow the owned part of their model) or "between" (the minority of it).
+    "whole-model", "after" (they follow the owned part of their model), "most-of-it" (they follow it, and
+    are more) or "between" (the minority of it).
     """
 
     reason: str
@@ -103,8 +104,9 @@ def _without_trace(
     optimizer = max(optimizers, key=lambda one: len({leaf.name for leaf in owned}.intersection(one.leaves)))
     if _comes_first(recording, unowned, owned):  # a linear probe: what comes before the head is left alone
         return
+    most = len(owned) >= len(unowned) or _elements(owned) >= _elements(unowned)
     if _comes_first(recording, owned, unowned):
-        yield Mismatch("after", optimizer, leaves)
+        yield Mismatch("after" if most else "most-of-it", optimizer, leaves)
     elif len(owned) > len(unowned) or _elements(owned) > _elements(unowned):
         yield Mismatch("between", optimizer, leaves)
 
@@ -112,9 +114,10 @@ def _without_trace(
 def _comes_first(recording: Recording, leaves: list[Leaf], others: list[Leaf]) -> bool:
     """Whether all modules of `leaves` were registered before all modules of `others`; False for no others."""
     order = {(module.root, module.path): index for index, module in enumerate(recording.modules)}
+    sight = {leaf.name: index for index, leaf in enumerate(recording.leaves)}
 
     def position(leaf: Leaf) -> int:
-        return order.get((leaf.root or "", leaf.module or ""), recording.leaves.index(leaf))
+        return order.get((leaf.root or "", leaf.module or ""), sight[leaf.name])
 
     return bool(others) and max(map(position, leaves)) < min(map(position, others))
 

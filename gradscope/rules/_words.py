@@ -79,6 +79,11 @@ def verb(names: Sequence[str], singular: str, plural: str) -> str:
     return plural if is_plural(names) else singular
 
 
+def by_name(recording: Recording) -> dict[str, Leaf]:
+    """The leaves by name, for when many are asked for."""
+    return {leaf.name: leaf for leaf in recording.leaves}
+
+
 def noun_for(leaves: Iterable[Leaf | None]) -> str:
     """What to call these leaves: "parameter" where all are, else "tensor"."""
     return "parameter" if all(leaf is not None and leaf.is_parameter for leaf in leaves) else "tensor"

@@ -55,11 +55,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from gradscope.facts import Cut, CutKind, Recording, SeveredLeaf, Step
+from gradscope.facts import Cut, CutKind, Leaf, Recording, SeveredLeaf, Step
 from gradscope.finding import Confidence, Finding, Note, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._cuts import cut_fix, cut_label, cut_location, cut_related, cut_words
 from gradscope.rules._words import (
+    by_name,
     common_prefix,
     got_gradient,
     grouped,
@@ -78,16 +79,17 @@ _finding = partial(Finding, "GS102", "severed-gradient")
 @rule("GS102", "severed-gradient", Severity.ERROR)
 def severed_gradient(recording: Recording) -> Iterator[Finding]:
     """One finding for each stop behind which a trained leaf never gets a gradient."""
-    for facts in _by_cut(recording).values():
-        lost = [fact for fact in facts if not _has_gradient(recording, fact)]
+    leaves = by_name(recording)
+    for facts in _by_cut(recording, leaves).values():
+        lost = [fact for fact in facts if not got_gradient(leaves[fact.leaf])]
         if lost:
             yield _finding_for(recording, lost, some_remain=len(lost) < len(facts))
 
 
-def _by_cut(recording: Recording) -> dict[object, list[SeveredLeaf]]:
+def _by_cut(recording: Recording, leaves: dict[str, Leaf]) -> dict[object, list[SeveredLeaf]]:
     groups: dict[object, list[SeveredLeaf]] = {}
     for fact in recording.severed:
-        leaf = recording.leaf(fact.leaf)
+        leaf = leaves.get(fact.leaf)
         if not fact.cuts or leaf is None or not is_trained(recording, leaf):
             continue
         cut = fact.cuts[0]
@@ -104,11 +106,6 @@ def _is_missing_create_graph(recording: Recording, cut: Cut) -> bool:
     return cut.kind is CutKind.GRAD_CALL and where is not None and where.at in known
 
 
-def _has_gradient(recording: Recording, fact: SeveredLeaf) -> bool:
-    leaf = recording.leaf(fact.leaf)
-    return leaf is not None and got_gradient(leaf)
-
-
 def _from_leaf(fact: SeveredLeaf) -> tuple[Step, ...]:
     """The path with the leaf's own name at its start."""
     first, *others = fact.path
@@ -122,7 +119,8 @@ def _finding_for(recording: Recording, facts: list[SeveredLeaf], *, some_remain:
     cut = first.cuts[0]
     location = cut_location(cut) or first.backward
     names = unique(fact.leaf for fact in facts)
-    leaves = [recording.leaf(name) for name in names]
+    known = by_name(recording)
+    leaves = [known[name] for name in names]
     shown = spoken(recording, names)
     what = grouped(shown, noun_for(leaves))
     frozen = shown[0] if len(shown) == 1 else common_prefix(shown)
@@ -141,7 +139,7 @@ def _finding_for(recording: Recording, facts: list[SeveredLeaf], *, some_remain:
         evidence={
             "cuts": [other.kind.value for other in first.cuts],
             "op": cut.op,
-            "elements": sum(leaf.numel for leaf in leaves if leaf),
+            "elements": sum(leaf.numel for leaf in leaves),
         },
         fix=f"{cut_fix(recording, cut)}; or, if this stop is meant, {freeze}",
     )

@@ -122,16 +122,17 @@ def _forgotten(recording: Recording, mismatch: Mismatch) -> Finding:
     names = unique(leaf.name for leaf in leaves)
     shown = spoken(recording, names)
     made = first_place(*(leaf.registered_at for leaf in leaves), *(leaf.made_at for leaf in leaves))
-    whole = mismatch.reason == "whole-model"
+    may_be_meant = mismatch.reason in ("whole-model", "most-of-it")
     why = {
         "whole-model": f"{leaves[0].root} is in training mode, and other models have an optimizer",
         "after": "what comes before in the same model is trained, and this part is not",
+        "most-of-it": "only the beginning of the same model is trained",
         "between": "most of the same model is trained, and this part is not",
     }[mismatch.reason]
     target = target_of(statement(recording, optimizer.location)) or "optimizer"
     owner = leaves[0].root or "model"
     return _finding(
-        severity=Severity.WARNING if whole else Severity.ERROR,
+        severity=Severity.WARNING if may_be_meant else Severity.ERROR,
         message=f"{grouped(shown)} {verb(shown, 'gets', 'get')} gradients, but no optimizer owns "
         f"{'it' if len(names) == 1 else 'them'}",
         location=optimizer.location,
@@ -173,5 +174,6 @@ _WORDS = {
     "shared": _shared,
     "whole-model": _forgotten,
     "after": _forgotten,
+    "most-of-it": _forgotten,
     "between": _forgotten,
 }

@@ -58,7 +58,7 @@ from gradscope.facts import Leaf, Recording, ZeroedAt
 from gradscope.finding import Finding, Location, Note, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._source import replaced, snippet
-from gradscope.rules._words import grouped, noun_for, other_places, spoken, unique, verb
+from gradscope.rules._words import by_name, grouped, noun_for, other_places, spoken, unique, verb
 from gradscope.rules._zeros import LAYERS, saved, stem, zero_fix, zero_reason
 
 _finding = partial(Finding, "GS108", "zero-gradient")
@@ -68,9 +68,10 @@ _finding = partial(Finding, "GS108", "zero-gradient")
 def zero_gradient(recording: Recording) -> Iterator[Finding]:
     """One finding for each set of leaves that the same ops leave without a slope."""
     groups: dict[frozenset[str], list[ZeroedAt]] = {}
+    leaves = by_name(recording)
     for fact in sorted(recording.zeroed, key=_is_data):
         if not (fact.constant_factor or _is_starting(recording, fact) or _is_first_input(fact)):
-            zero = frozenset(name for name in fact.leaves if _stays_zero(recording, name, fact))
+            zero = frozenset(name for name in fact.leaves if _stays_zero(leaves.get(name), fact))
             if zero:
                 groups.setdefault(zero, []).append(fact)
     severity = Severity.ERROR if _all_zero(recording) else Severity.WARNING
@@ -122,8 +123,7 @@ def _is_zero(leaf: Leaf) -> bool:
     return gradient is not None and gradient.backwards > 0 and gradient.zero_backwards == gradient.backwards
 
 
-def _stays_zero(recording: Recording, name: str, fact: ZeroedAt) -> bool:
-    leaf = recording.leaf(name)
+def _stays_zero(leaf: Leaf | None, fact: ZeroedAt) -> bool:
     if leaf is None or not leaf.requires_grad or not _is_zero(leaf):
         return False
     trained = leaf.is_parameter or bool(leaf.optimizers)
@@ -144,7 +144,7 @@ def _finding_for(
 ) -> Finding:
     fact = facts[0]
     subjects = unique(name for name in fact.leaves if name in names)
-    leaves = [recording.leaf(name) for name in subjects]
+    leaves = list(map(by_name(recording).get, subjects))
     what = grouped(spoken(recording, subjects), noun_for(leaves))
     return _finding(
         severity=severity,

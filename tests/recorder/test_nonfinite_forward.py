@@ -100,6 +100,15 @@ def _written_elements(x: Tensor) -> Tensor:
     return torch.log_softmax(scores, dim=-1).sum()  # first
 
 
+def _mask_made_element_by_element(x: Tensor) -> Tensor:
+    mask = torch.full((2, 2), -INF)
+    mask[0, 0] = 0.0
+    mask[1].add_(1.0)
+    mask[0, 1].fill_(0.0)
+    weights = torch.softmax(x + mask, dim=-1)  # first
+    return weights.sum()
+
+
 def _view_filled_in_place(x: Tensor) -> Tensor:
     scores = torch.zeros(2, 2) + x
     scores[0].fill_(-INF)
@@ -144,6 +153,7 @@ def _intended_all_the_way(x: Tensor) -> Tensor:
         (_difference_of_masks, "sub", "nan", "nan"),
         (_log_of_a_mask, "softmax", "nan", "nan"),
         (_written_elements, "log_softmax", "nan", "nan"),
+        (_mask_made_element_by_element, "softmax", "nan", "nan"),
         (_view_filled_in_place, "softmax", "nan", "nan"),
         (_in_place_division, "div_", "nan", "nan"),
         (_healed_before, "log", "nan", "nan"),

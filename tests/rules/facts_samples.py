@@ -1,4 +1,4 @@
-"""Hand-made facts: a source text, places found in it by what stands there, and leaves with their gradients."""
+"""Hand-made facts: a source text, places found in it by their text, and leaves with their gradients."""
 
 from __future__ import annotations
 

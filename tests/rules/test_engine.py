@@ -139,6 +139,12 @@ def test_a_finding_takes_the_highest_severity_of_what_is_folded_into_it():
     assert (found.code, found.severity) == ("GS101", Severity.ERROR)
 
 
+def test_a_finding_without_subjects_has_no_leaves_in_common():
+    first = Finding("GS106", "a", Severity.ERROR, "first", subjects=("w",))
+    second = Finding("GS107", "b", Severity.ERROR, "second")
+    assert len(engine.fold([first, second], SOURCE.recording())) == 2
+
+
 def test_findings_that_explain_each_other_are_one():
     first = Finding("GS106", "a", Severity.ERROR, "first", subjects=("w",))
     second = Finding("GS107", "b", Severity.ERROR, "second", subjects=("w",))
@@ -314,8 +320,9 @@ def test_a_gradient_error_is_explained_in_the_notes():
     recording = ended("grad can be implicitly created only for scalar outputs", BACKWARD)
     assert engine.notes(recording) == (
         "ran in float32",
-        "train.py:4: backward() starts from one number, and h.sum() is a tensor: reduce it first (h.sum().sum() or "
-        "h.sum().mean()), or give the gradient to start with (h.sum().backward(torch.ones_like(h.sum())))",
+        "train.py:4: backward() starts from one number, and h.sum() is a tensor: reduce it first "
+        "(h.sum().sum() or h.sum().mean()), or give the gradient to start with "
+        "(h.sum().backward(torch.ones_like(h.sum())))",
     )
 
 

@@ -59,7 +59,8 @@ def test_two_losses_of_one_graph():
     assert found.location == second
     assert found.message == "a second backward walks a graph that the backward of line 9 has freed"
     assert found.fix == (
-        "add the losses up and call backward() once, or keep the graph in line 9: first.backward(retain_graph=True)"
+        "add the losses up and call backward() once, "
+        "or keep the graph in line 9: first.backward(retain_graph=True)"
     )
     assert [one.location for one in found.related] == [SOURCE.at("hidden.sum()"), freed]
 

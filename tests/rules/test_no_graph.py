@@ -60,7 +60,7 @@ def test_a_block_is_blamed_rather_than_the_op_inside():
     found = only("GS101", source.recording(missing_graphs=(fact,)))
     assert found.location == source.at("torch.no_grad()")
     assert "backward() on `h.sum()`" in found.message
-    assert [related.message for related in found.related][0] == "linear ran here without a graph"
+    assert found.related[0].message == "linear ran here without a graph"
     assert found.fix == "move `h = net(x)` out of the block of line 1"
 
 

@@ -58,7 +58,8 @@ def test_the_birth_of_a_nan():
     )
     assert found.label == "first NaN of this backward: SqrtBackward0, grad / (2 * result)"
     assert note(found, "because") == (
-        "result is 0 at 32 of 1,024 places ([0, 0], [1, 1], ...). The slope of a square root is infinite at 0. "
+        "result is 0 at 32 of 1,024 places ([0, 0], [1, 1], ...). "
+        "The slope of a square root is infinite at 0. "
         "The incoming gradient is 0 at 32 of 1,024 places: 0 times an infinite slope is NaN"
     )
     assert note(found, "spread") == "sqrt -> add (1) -> encoder.weight -> ..."
@@ -236,6 +237,13 @@ def test_the_first_op_of_the_forward_pass():
 def test_why_it_is_not_finite(op, inputs, kind, because):
     found = forward(replace(LOG, op=op, inputs=tuple(inputs), kind=kind))
     assert because in note(found, "because")
+
+
+def test_a_later_step_is_probable():
+    found = forward(replace(LOG, exact=False))
+    assert found.confidence is Confidence.PROBABLE
+    assert note(found, "note").startswith("the first step with it was not examined")
+    assert [one.heading for one in forward(LOG).notes] == ["because", "spread"]
 
 
 def test_a_parameter_that_was_already_spoiled():

@@ -90,7 +90,10 @@ def owned(leaves, index=0):
     return [replace(one, optimizers=(index,)) for one in leaves]
 
 
-def recording(*leaves, optimizers=(optimizer(location=BUILT),), **more):
+STEPPING = (optimizer(location=BUILT),)
+
+
+def recording(*leaves, optimizers=STEPPING, **more):
     known = {"modules": MODULES, **more}
     return SOURCE.recording(leaves=leaves, optimizers=optimizers, **known)
 
@@ -158,6 +161,15 @@ def test_a_forgotten_model_is_a_probable_warning():
         Severity.WARNING,
         Confidence.PROBABLE,
         ("critic.weight",),
+    )
+
+
+def test_a_model_of_which_only_the_beginning_is_owned_is_a_warning():
+    rest = [registered("net", f"head.{i}", got()) for i in range(3)]
+    found = only("GS107", recording(*owned(BODY), *rest))
+    assert (found.severity, found.notes[0].text) == (
+        Severity.WARNING,
+        "only the beginning of the same model is trained",
     )
 
 

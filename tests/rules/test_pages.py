@@ -80,6 +80,6 @@ def test_rules_are_found_by_code_and_by_slug():
 
 def test_codes_and_slugs_are_unique_and_in_order():
     rules = all_rules().values()
-    assert CODES == sorted(CODES)
+    assert sorted(CODES) == CODES
     assert len({rule.slug for rule in rules}) == len(CODES)
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)+", rule.slug) for rule in rules)

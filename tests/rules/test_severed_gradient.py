@@ -20,8 +20,9 @@ NAMES = ("encoder.0.weight", "encoder.0.bias", "encoder.2.weight", "encoder.2.bi
 DETACH = Cut(CutKind.DETACH, "detach", SOURCE.at("h.detach()"))
 
 
-def severed(name, *cuts, backward=SOURCE.at("loss.backward()")):
-    return SeveredLeaf(name, cuts, (Step(name, None), Step("mean", SOURCE.at("head(h).mean()"))), backward)
+def severed(name, *cuts):
+    path = (Step("leaf", None), Step("mean", SOURCE.at("head(h).mean()")))
+    return SeveredLeaf(name, cuts, path, SOURCE.at("loss.backward()"))
 
 
 def recording(*facts, source=SOURCE, owned=NAMES, leaves=None, **more):

@@ -1,0 +1,125 @@
+"""README: every command and output in it is what one gets; `--rewrite-golden` writes the outputs anew."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+README = PROJECT / "README.md"
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_NUMBER = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
+_INSTALL = "python -m pip install -e '.[dev]' -c constraints.txt && "
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A command, and the output that README shows below it."""
+
+    command: str
+    output: str
+
+
+def fences(language: str) -> list[str]:
+    return [body for name, body in _FENCE.findall(README.read_text(encoding="utf-8")) if name == language]
+
+
+def shown() -> Iterator[Shown]:
+    for body in fences("console"):
+        command, _, output = body.partition("\n")
+        yield Shown(command.removeprefix("$ "), output)
+
+
+def run(command: str) -> str:
+    program, *words = shlex.split(command)
+    assert program == "gradscope"
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, "-m", "gradscope", *words],
+        cwd=PROJECT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+    assert done.returncode in (0, 1), done.stdout
+    return done.stdout
+
+
+def alike(expected: str, found: str) -> bool:
+    """Equal texts, but for the last digits of numbers, which differ from one processor to another."""
+    if _NUMBER.sub("#", expected) != _NUMBER.sub("#", found):
+        return False
+    pairs = zip(_NUMBER.findall(expected), _NUMBER.findall(found), strict=True)
+    return all(math.isclose(float(one), float(other), rel_tol=0.02, abs_tol=1e-5) for one, other in pairs)
+
+
+@pytest.mark.parametrize("each", list(shown()), ids=lambda each: each.command)
+def test_a_command_prints_what_is_shown(each: Shown, request: pytest.FixtureRequest) -> None:
+    found = run(each.command)
+    if request.config.getoption("--rewrite-golden"):
+        text = README.read_text(encoding="utf-8")
+        block = f"```console\n$ {each.command}\n"
+        README.write_text(text.replace(f"{block}{each.output}```", f"{block}{found}```"), encoding="utf-8")
+        return
+    assert alike(each.output, found), f"README shows\n{each.output}\nand this is\n{found}"
+
+
+def test_the_first_two_commands_set_up_everything() -> None:
+    example, tests = fences("sh")
+    assert example == f"{_INSTALL}gradscope trace examples/severed.py\n"
+    assert tests == f"{_INSTALL}python -m pytest -n 2\n"
+    assert example.removeprefix(_INSTALL).strip() in [each.command for each in shown()]
+    assert (PROJECT / ".ci" / "run").read_text(encoding="utf-8").endswith(f"\n{tests}")
+
+
+def test_the_python_example_runs() -> None:
+    (program,) = fences("python")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(program, "<README>", "exec"), {})
+    assert "no findings · 1 backward watched" in out.getvalue()
+    assert out.getvalue().endswith("""() 1 {\n  "schema_version": "1"\n"""[:-1] + "\n") or "() 1 {" in out.getvalue()
+
+
+def test_every_option_of_trace_is_described() -> None:
+    from gradscope.commands.trace import command
+
+    text = README.read_text(encoding="utf-8")
+    options = [option for parameter in command.params for option in parameter.opts if option.startswith("-")]
+    assert [option for option in options if option not in text] == []
+
+
+def test_every_exit_status_is_described() -> None:
+    from gradscope.exits import ExitStatus
+
+    rows = re.findall(r"^\| (\d+) \| ", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [int(row) for row in rows] == list(ExitStatus)
+
+
+def test_every_command_has_a_section() -> None:
+    import click
+
+    from gradscope.cli import cli
+
+    text = README.read_text(encoding="utf-8")
+    for name in cli.list_commands(click.Context(cli)):
+        assert f"\n### {name}\n" in text
+
+
+def test_links_lead_to_files() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", README.read_text(encoding="utf-8"))
+    assert links
+    assert all((PROJECT / link).exists() for link in links)
