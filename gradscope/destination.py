@@ -29,7 +29,11 @@ class Destination:
         if self.path is not None:
             _check_writable(str(output), self.path)
             return
-        source = sys.stderr if to_stderr and not machine else sys.stdout
+        source: TextIO | None = sys.stderr if to_stderr and not machine else sys.stdout
+        if source is None and machine:
+            raise OutputError(
+                "stdout is closed, and the report cannot be written to it", try_next="--output report.json"
+            )
         self._stream = source
         self._encoding = "utf-8" if machine else getattr(source, "encoding", None) or "utf-8"
         self._number = _duplicate(source)
@@ -41,7 +45,11 @@ class Destination:
             self._restore, sys.stdout = sys.stdout, sys.stderr
             return
         sys.stdout.flush()
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        if sys.stderr is None:
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        else:
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     @contextlib.contextmanager
     def open(self) -> Iterator[TextIO]:
@@ -59,6 +67,10 @@ class Destination:
 
     @contextlib.contextmanager
     def _standard_stream(self) -> Iterator[TextIO]:
+        if self._stream is None:  # a closed stderr
+            with open(os.devnull, "w", encoding="utf-8") as nowhere:
+                yield nowhere
+            return
         if self._number is None:
             try:
                 yield self._stream
@@ -79,11 +91,11 @@ def flush_standard_streams() -> None:
             stream.flush()
 
 
-def _duplicate(stream: TextIO) -> int | None:
+def _duplicate(stream: TextIO | None) -> int | None:
     """A file descriptor of our own for what `stream` writes to; None where it has none."""
     try:
-        return os.dup(stream.fileno())
-    except (OSError, ValueError, AttributeError):
+        return None if stream is None else os.dup(stream.fileno())
+    except (OSError, ValueError):
         return None
 
 

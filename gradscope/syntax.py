@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 _STATEMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.For)
-_GROWING_METHODS = frozenset("append extend insert add appendleft update setdefault put".split())
+_GROWING_METHODS = frozenset(
+    ["append", "extend", "insert", "add", "appendleft", "update", "setdefault", "put"]
+)
 
 
 @lru_cache(maxsize=256)
@@ -174,7 +176,11 @@ def feeds_itself(source: str, line: int) -> bool:
 
 def _names_of_simple(statement: ast.stmt) -> set[str]:
     """All names of a statement that holds no other statements."""
-    return set() if any(isinstance(n, ast.stmt) for n in ast.walk(statement) if n is not statement) else _names(statement)
+    return (
+        set()
+        if any(isinstance(n, ast.stmt) for n in ast.walk(statement) if n is not statement)
+        else _names(statement)
+    )
 
 
 def _expressions(tree: ast.AST, kinds: tuple[type[ast.expr], ...] = (ast.expr,)) -> Iterator[ast.expr]:
@@ -214,7 +220,11 @@ def expression_at(
         value = getattr(statement, "value", None)
         if isinstance(value, ast.expr) and _at(value, lines, place):
             names = _targets(statement)
-            name = next(iter(names)) if len(names) == 1 and isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
+            name = (
+                next(iter(names))
+                if len(names) == 1 and isinstance(statement, (ast.Assign, ast.AnnAssign))
+                else None
+            )
             return name, ast.get_source_segment(source, value)
     for node in _expressions(tree):
         if _at(node, lines, place):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType, ModuleType
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from gradscope.engine import judge, notes
 from gradscope.environment import environment
@@ -35,12 +36,12 @@ def trace_target(target: Target, options: Options, watch: Watch | None = None) -
     """
     placement = choose_placement(options)
     if not target.is_program:
-        return record(Model(target, options, placement).run, None, watch)
+        return record(Model(target, options, placement).run, watch)
     script = Script(target)
     recording = _record_script(script, options, placement, watch)
     if _ran_nothing(recording) and script.main is not None:
         return _trace_the_one(script.main, recording, target, options, placement, watch)
-    if options.inputs or options.inputs_file or options.loss:
+    if recording.backward_passes and (options.inputs or options.inputs_file or options.loss):
         unused = f"--input, --inputs and --loss were not used: {target.text} runs its own backward"
         return _noted(recording, unused)
     return recording
@@ -55,7 +56,7 @@ def _record_script(script: Script, options: Options, placement: Placement, watch
         with placement.around_script():
             script.run()
 
-    return record(run, options.steps, watch)
+    return record(run, watch, max_steps=options.steps, whole_program=True)
 
 
 def _ran_nothing(recording: Recording) -> bool:
@@ -82,7 +83,7 @@ def _trace_the_one(
         return _noted(first, f"{target.text} calls no backward and holds no nn.Module; {advice}")
     name, found = chosen
     model = Model(target, options, placement)
-    recording = record(lambda note: model.run_found(found, f"{target.where}:{name}", main, note), None, watch)
+    recording = record(lambda note: model.run_found(found, f"{target.where}:{name}", main, note), watch)
     taken = f"{target.text} calls no backward itself; its module {name} was traced instead"
     notes = dict.fromkeys((taken, *first.notes, *recording.notes))
     not_seen = dict.fromkeys((*first.not_seen, *recording.not_seen))
@@ -96,17 +97,30 @@ def report_on(recording: Recording, target: str, select: Iterable[str], ignore: 
     return Report("trace", target, findings, explained, suppressed, environment())
 
 
-def record(run: Run, max_steps: int | None, watch: Watch | None) -> Recording:
-    """Runs a program under a recorder. A fault of the recorder is raised only when the program has ended."""
+def record(
+    run: Run, watch: Watch | None = None, *, max_steps: int | None = None, whole_program: bool = False
+) -> Recording:
+    """Runs a program under a recorder. A fault of the recorder is raised only when the program has ended.
+
+    A `whole_program` is waited for until its threads have ended too; nothing of it can run afterwards.
+    """
+    process = os.getpid()
     recorder, fault = _installed(max_steps, watch)
     if recorder is None:
-        end = run_to_end(lambda: run(_unheard), _unheard)
+        end = run_to_end(lambda: run(_unheard), _unheard, whole_program=whole_program)
         raise _fault("the recorder could not be installed", end) from fault
     try:
         with _callers_hidden():
-            end = run_to_end(lambda: run(recorder.note), recorder.ended_by, max_steps)
+            end = run_to_end(
+                lambda: run(recorder.note),
+                recorder.ended_by,
+                max_steps=max_steps,
+                whole_program=whole_program,
+            )
     finally:
         fault = _leave(recorder)
+    if os.getpid() != process:
+        _end_child(end)
     if fault is not None:
         raise _fault("the recorder could not be taken out", end) from fault
     try:
@@ -146,6 +160,13 @@ def _leave(recorder: Recorder) -> Exception | None:
     except Exception as error:  # noqa: BLE001  raised again by the caller, once the program's end is known
         return error
     return None
+
+
+def _end_child(end: ProgramEnd) -> NoReturn:
+    """Ends a process that the program forked and let run to the end: the report is its parent's."""
+    if end.error is not None:
+        print(end.error.rendered, end="", file=sys.stderr)
+    sys.exit(end.exit_status)
 
 
 def _unheard(_news: object) -> None:

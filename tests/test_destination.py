@@ -105,3 +105,12 @@ def test_a_stream_that_is_no_file_descriptor_still_parses(capsys: pytest.Capture
     print("after")
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("{}after\n", "the program's\n")
+
+
+def test_closed_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(OutputError, match="stdout is closed"):
+        Destination(None, machine=True, to_stderr=True)
+    monkeypatch.setattr("sys.stderr", None)
+    with Destination(None, machine=False, to_stderr=True).open() as out:
+        out.write("nowhere")

@@ -13,7 +13,9 @@ DIED = ProgramEnd(exit_status=1, error=ProgramError("ValueError", "no", (), ""))
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
 
-def report(*severities: Severity, end: ProgramEnd | None = None, backwards: int = 1, silenced: int = 0) -> Report:
+def report(
+    *severities: Severity, end: ProgramEnd | None = None, backwards: int = 1, silenced: int = 0
+) -> Report:
     findings = tuple(Finding("GS101", "no-graph", severity, "") for severity in severities)
     suppressed = (Suppressed(Finding("GS101", "no-graph", ERROR, ""), "--ignore"),) * silenced
     recording = Recording(program=end or ProgramEnd(), backward_passes=backwards)

@@ -44,7 +44,13 @@ def shown() -> Iterator[Shown]:
 def run(command: str) -> str:
     program, *words = shlex.split(command)
     assert program == "gradscope"
-    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment = {
+        **os.environ,
+        "COLUMNS": "80",
+        "NO_COLOR": "1",
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "gradscope", *words],
         cwd=PROJECT,
@@ -91,7 +97,7 @@ def test_the_python_example_runs() -> None:
     with contextlib.redirect_stdout(out):
         exec(compile(program, "<README>", "exec"), {})
     assert "no findings · 1 backward watched" in out.getvalue()
-    assert out.getvalue().endswith("""() 1 {\n  "schema_version": "1"\n"""[:-1] + "\n") or "() 1 {" in out.getvalue()
+    assert out.getvalue().endswith("\n() 1\n")
 
 
 def test_every_option_of_trace_is_described() -> None:

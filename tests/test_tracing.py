@@ -13,9 +13,15 @@ from gradscope.recorder import Recorder
 
 @pytest.mark.parametrize(
     ("broken", "said"),
-    [("__enter__", "could not be installed"), ("__exit__", "could not be taken out"), ("recording", "could not be read")],
+    [
+        ("__enter__", "could not be installed"),
+        ("__exit__", "could not be taken out"),
+        ("recording", "could not be read"),
+    ],
 )
-def test_a_fault_of_ours_lets_the_program_run_on(broken: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_lets_the_program_run_on(
+    broken: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran = []
 
     def program(_note: Callable[[str], None]) -> None:
@@ -30,9 +36,8 @@ def test_a_fault_of_ours_lets_the_program_run_on(broken: str, said: str, monkeyp
         raise KeyError("ours")
 
     monkeypatch.setattr(tracing.Recorder, broken, fail)
-    monkeypatch.setattr("threading._shutdown", lambda: None)
     with pytest.raises(Fault, match=said) as caught:
-        tracing.record(program, None, None)
+        tracing.record(program)
     assert ran == [True]
     assert isinstance(caught.value.__cause__, KeyError)
     assert caught.value.program_error.endswith("ValueError: theirs\n")
@@ -40,7 +45,7 @@ def test_a_fault_of_ours_lets_the_program_run_on(broken: str, said: str, monkeyp
     assert "the program ran on and ended with status 1" in caught.value.what
 
 
-def test_who_called_us_is_no_line_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_called_us_is_no_line_of_the_program() -> None:
     import torch
 
     def program(_note: Callable[[str], None]) -> None:
@@ -48,10 +53,9 @@ def test_who_called_us_is_no_line_of_the_program(monkeypatch: pytest.MonkeyPatch
         torch.ones(2, requires_grad=True).sum().backward()  # called from this file, and that is hidden too
 
     def caller() -> tuple[object, ...]:
-        recording = tracing.record(program, None, None)
+        recording = tracing.record(program)
         return tuple(fact.location and fact.location.function for fact in recording.backwards)
 
-    monkeypatch.setattr("threading._shutdown", lambda: None)
     functions = caller()
     assert len(functions) == 1
     assert "program" in str(functions[0])

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 class Block(nn.Module):
     def __init__(self, channels_in, channels_out):
         super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels_out, 3, padding=1)
+        self.conv = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(channels_out)
 
     def forward(self, x):

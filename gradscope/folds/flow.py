@@ -19,10 +19,57 @@ from gradscope.facts import Cut, CutKind, Step
 from gradscope.folds.places import Place
 
 _LOSS_ARITHMETIC = frozenset(
-    "add sub mul div true_divide neg mean sum nansum stack cat squeeze unsqueeze view reshape clone to float "
-    "double __radd__ __rsub__ __rmul__ rsub add_ sub_ mul_ div_ __iadd__ __isub__ __imul__ lerp logsumexp".split()
+    [
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "true_divide",
+        "neg",
+        "mean",
+        "sum",
+        "nansum",
+        "stack",
+        "cat",
+        "squeeze",
+        "unsqueeze",
+        "view",
+        "reshape",
+        "clone",
+        "to",
+        "float",
+        "double",
+        "__radd__",
+        "__rsub__",
+        "__rmul__",
+        "rsub",
+        "add_",
+        "sub_",
+        "mul_",
+        "div_",
+        "__iadd__",
+        "__isub__",
+        "__imul__",
+        "lerp",
+        "logsumexp",
+    ]
 )
-_ADDITIVE = frozenset("add sub __radd__ __rsub__ rsub add_ sub_ __iadd__ __isub__ stack cat sum".split())
+_ADDITIVE = frozenset(
+    [
+        "add",
+        "sub",
+        "__radd__",
+        "__rsub__",
+        "rsub",
+        "add_",
+        "sub_",
+        "__iadd__",
+        "__isub__",
+        "stack",
+        "cat",
+        "sum",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +128,23 @@ class Value:
         )
 
 
-_COPIES = frozenset("data detach clone to float double half bfloat16 contiguous cpu cuda leaf Parameter".split())
+_COPIES = frozenset(
+    [
+        "data",
+        "detach",
+        "clone",
+        "to",
+        "float",
+        "double",
+        "half",
+        "bfloat16",
+        "contiguous",
+        "cpu",
+        "cuda",
+        "leaf",
+        "Parameter",
+    ]
+)
 
 
 def is_copy_of_leaf(value: Value) -> bool:

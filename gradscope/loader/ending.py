@@ -16,18 +16,23 @@ from gradscope.recorder.places import is_inner, traceback_locations
 
 
 def run_to_end(
-    run: Callable[[], None], ended_by: Callable[[BaseException], None], max_steps: int | None = None
+    run: Callable[[], None],
+    ended_by: Callable[[BaseException], None],
+    *,
+    max_steps: int | None = None,
+    whole_program: bool = False,
 ) -> ProgramEnd:
-    """Runs the program, waits for its threads as Python does at exit, and says how it ended.
+    """Runs the program and says how it ended; a `whole_program` also waits for its threads, as at exit.
 
     Nothing that the program raises comes out; GradscopeError passes through. `ended_by` is told of an
     exception while its traceback is still whole. `max_steps` is the limit that a StepLimit came from.
     """
     end = _end_of(run, ended_by, max_steps)
-    try:
-        _wait_for_threads()
-    except KeyboardInterrupt:
-        return ProgramEnd(exit_status=130, error=end.error, interrupted=True)
+    if whole_program:
+        try:
+            _wait_for_threads()
+        except KeyboardInterrupt:
+            return ProgramEnd(exit_status=130, error=end.error, interrupted=True)
     return end
 
 
@@ -71,7 +76,11 @@ def program_error(error: BaseException) -> ProgramError:
     finally:
         for exception, entries in whole:
             exception.__traceback__ = entries
-    return ProgramError(type(error).__qualname__, str(error), frames, rendered)
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001  the program's own __str__; the traceback says as much
+        message = "<exception str() failed>"
+    return ProgramError(type(error).__qualname__, message, frames, rendered)
 
 
 def _call_own_hook(error: BaseException) -> int:

@@ -21,7 +21,7 @@ import torch
 import torch.autograd
 from torch import Tensor
 
-from gradscope.facts import Backward, GradWithoutGraph, MissingGraph, SecondBackward, SeveredLeaf, Step
+from gradscope.facts import Backward, GradWithoutGraph, MissingGraph, SeveredLeaf, Step
 from gradscope.folds.flow import Value
 from gradscope.recorder.failures import Failures
 from gradscope.recorder.graph import node_label, walk
@@ -106,7 +106,7 @@ class BackwardWatch:
 
     def install(self, patches: Patches) -> None:
         """Replaces the engine's door."""
-        run_engine = torch.autograd._engine_run_backward
+        run_engine = torch.autograd._engine_run_backward  # type: ignore[attr-defined]
 
         def _engine_run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
             with torch._C.DisableTorchFunction():
@@ -216,7 +216,13 @@ class BackwardWatch:
         line.nodes, line.leaves, line.create_graph = len(this.nodes), len(this.leaves), this.create_graph
         line.root = variable_name(root) if root is not None else None
         seed = this.grad_tensors[0] if this.grad_tensors else None
-        if root is not None and root.dim() and isinstance(seed, Tensor) and seed.numel() <= 16 and is_plain(seed):
+        if (
+            root is not None
+            and root.dim()
+            and isinstance(seed, Tensor)
+            and seed.numel() <= 16
+            and is_plain(seed)
+        ):
             line.seed = str(seed.tolist())
         names: dict[str, int] = {}
         for node in this.nodes:
@@ -239,7 +245,9 @@ class BackwardWatch:
         for call, joined in self._values.flow.dead_terms(roots):
             known = self._dead_terms.get(id(call.loc))
             self._dead_terms[id(call.loc)] = (call, joined, this.loc, 1 + (known[3] if known else 0))
-        self._watchers.before(this.nodes, this.roots, this.grad_tensors, this.loc, self.count, line.last_loss)
+        self._watchers.before(
+            this.nodes, this.roots, this.grad_tensors, this.loc, self.count, line.last_loss, this.inputs
+        )
 
     def _find_severed(self, this: _Pass, roots: list[Value]) -> None:
         reached = this.leaves
@@ -270,7 +278,9 @@ class BackwardWatch:
     def _gradients(self, this: _Pass, result: Any) -> list[tuple[Tensor, Tensor]]:
         if not this.accumulates:
             pairs = zip(this.inputs, result or (), strict=False)
-            pairs_given = [(t, g) for t, g in pairs if isinstance(t, Tensor) and isinstance(g, Tensor) and t.is_leaf]
+            pairs_given = [
+                (t, g) for t, g in pairs if isinstance(t, Tensor) and isinstance(g, Tensor) and t.is_leaf
+            ]
         else:
             leaves = list(this.leaves.values())
             if not leaves:
@@ -295,7 +305,9 @@ class BackwardWatch:
             if conflict is not None:
                 self._failures.add("inplace_conflicts", conflict, error)
         elif "backward through the graph a second time" in message:
-            fact = explain_second_backward(this.nodes, self._watermark, this.loc, self._freed_by, self._failures.source)
+            fact = explain_second_backward(
+                this.nodes, self._watermark, this.loc, self._freed_by, self._failures.source
+            )
             self._failures.add("second_backwards", fact, error)
         elif "does not require grad and does not have a grad_fn" in message:
             self._failures.add("missing_graphs", self._missing_graph(this), error)
@@ -366,5 +378,6 @@ def _drop_parents(this: _Pass, result: Any) -> None:
         if node in seen or node._sequence_nr() < this.began:
             continue
         seen.add(node)
-        node.metadata.pop("parent_", None)
+        metadata: Any = node.metadata
+        metadata.pop("parent_", None)
         stack.extend(n for n, _ in node.next_functions if n is not None)

@@ -19,15 +19,27 @@ _MOST = 64
 _REFUSALS = (
     (re.compile(r"a leaf Variable that requires grad is being used in an in-place"), "leaf"),
     (re.compile(r"a view of a leaf Variable that requires grad is being used in an in-place"), "leaf-view"),
-    (re.compile(r"is a view and (?:is being|its base or another view|has been) ?.*modified in-?place", re.S), "view"),
-    (re.compile(r"view was created in|output of a function that returns multiple views|creating views and"), "view"),
+    (
+        re.compile(
+            r"is a view and (?:is being|its base or another view|has been) ?.*modified in-?place", re.S
+        ),
+        "view",
+    ),
+    (
+        re.compile(
+            r"view was created in|output of a function that returns multiple views|creating views and"
+        ),
+        "view",
+    ),
 )
 
 
 class Failures:
     """The facts by kind, each marked on its exception."""
 
-    def __init__(self, values: TensorValues, name_of: Callable[[Any], str | None], source: Callable[[str], str]) -> None:
+    def __init__(
+        self, values: TensorValues, name_of: Callable[[Any], str | None], source: Callable[[str], str]
+    ) -> None:
         self._values = values
         self._name_of = name_of
         self.source = source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -61,7 +61,7 @@ def node_label(node: Any) -> str:
 
 
 @cache
-def _saved_names(kind: type) -> tuple[str, ...]:
+def _saved_names(kind: Hashable) -> tuple[str, ...]:
     return tuple(name for name in dir(kind) if name.startswith("_raw_saved_"))
 
 
@@ -71,7 +71,7 @@ def saved_tensors(node: Any) -> Iterator[Saved]:
     Raw saved tensors are read because a conflict makes the plain read raise; under non-reentrant
     checkpointing they hold placeholders, which are passed over.
     """
-    for raw_name in _saved_names(type(node)):
+    for raw_name in _saved_names(node.__class__):
         try:
             raw = getattr(node, raw_name)
         except RuntimeError:

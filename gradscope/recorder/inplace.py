@@ -19,7 +19,7 @@ from torch import Tensor
 
 from gradscope.facts import Change, InplaceConflict, SilentMutation
 from gradscope.recorder.creation import place_of
-from gradscope.recorder.graph import Saved, node_label, saved_tensors
+from gradscope.recorder.graph import node_label, saved_tensors
 from gradscope.recorder.now import Now
 from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import Loc, here
@@ -57,7 +57,7 @@ class UnversionedWrite:
 def storage_of(tensor: Tensor) -> int:
     """The address of a tensor's storage object, 0 where it has none (functorch wrappers, meta)."""
     try:
-        return tensor.untyped_storage()._cdata
+        return int(tensor.untyped_storage()._cdata)
     except (RuntimeError, NotImplementedError):
         return 0
 
@@ -178,12 +178,12 @@ class WriteLog:
             if born >= latest:
                 continue
             for saved in saved_tensors(node):
-                write = newest.get(storage_of(saved.tensor)) if saved.intact else None
-                if write is not None and write.sequence_nr > born:
-                    self._fold_mutation(write, node, saved, backward)
+                last = newest.get(storage_of(saved.tensor)) if saved.intact else None
+                if last is not None and last.sequence_nr > born:
+                    self._fold_mutation(last, node, backward)
         self._unversioned = [w for w in self._unversioned if w.epoch >= self._now.epoch - 1]
 
-    def _fold_mutation(self, write: UnversionedWrite, node: Any, saved: Saved, backward: Loc) -> None:
+    def _fold_mutation(self, write: UnversionedWrite, node: Any, backward: Loc) -> None:
         key = (write.loc, write.how, None)
         known = self._mutations.get(key)
         if known is None:
@@ -206,7 +206,9 @@ class WriteLog:
             for write, node, saved_at, backward, count in self._mutations.values()
         )
 
-    def explain_conflict(self, nodes: Sequence[Any], backward: Loc, subject_of: Any) -> InplaceConflict | None:
+    def explain_conflict(
+        self, nodes: Sequence[Any], backward: Loc, subject_of: Any
+    ) -> InplaceConflict | None:
         """After torch raised "modified by an inplace operation": who saved, and who wrote since."""
         for node in sorted(nodes, key=lambda n: n._sequence_nr(), reverse=True):
             for saved in saved_tensors(node):
@@ -218,7 +220,10 @@ class WriteLog:
                 changes = [
                     Change(w.op, w.loc.location(), w.after)
                     for w in self._writes
-                    if w.storage == storage and w.before >= expected and w.after <= have and w.sequence_nr > born
+                    if w.storage == storage
+                    and w.before >= expected
+                    and w.after <= have
+                    and w.sequence_nr > born
                 ]
                 place = place_of(node)
                 return InplaceConflict(

@@ -23,7 +23,6 @@ from gradscope.recorder.now import Now
 from gradscope.recorder.optimizers import OptimizerEntry, Optimizers
 from gradscope.recorder.places import Loc
 
-
 _MOST_OF_A_NAME = 100
 
 
@@ -132,7 +131,12 @@ class Leaves:
     def copy_structure(self) -> None:
         """Describes every parameter of the living roots, and every owned tensor, as they are now."""
         for root, module in self._modules.living_roots():
-            owners = {id(p): (path, m) for path, m in module.named_modules() for p in m._parameters.values() if p is not None}
+            owners = {
+                id(p): (path, m)
+                for path, m in module.named_modules()
+                for p in m._parameters.values()
+                if p is not None
+            }
             for parameter in module.parameters():
                 entry = self.entry(parameter)
                 path, owner = owners[id(parameter)]
@@ -143,7 +147,9 @@ class Leaves:
                 chain = _chain(module, path)
                 unused = [(p, m) for p, m in chain if not self._modules.used(m)]
                 entry.unused_module = unused[0][0] if unused else None
-                entry.registered_at = self._modules.registered_at(unused[0][1] if unused else parameter) or entry.made_at
+                entry.registered_at = (
+                    self._modules.registered_at(unused[0][1] if unused else parameter) or entry.made_at
+                )
                 entry.replaced_at = self._modules.replaced_at([parameter, *(m for _, m in chain)])
         for optimizer in self._optimizers.entries:
             for reference in optimizer.owned.values():
@@ -230,7 +236,10 @@ class Leaves:
 
     def _optimizer_fact(self, optimizer: OptimizerEntry) -> OptimizerFact:
         owned = [entry for key in optimizer.owned if (entry := self._by_id.get(key)) is not None]
-        orphans = [e.name for e in owned if e.root is None and not e.stats.get("backwards")]
+        fed = {id(self._by_id[key]) for key in optimizer.fed if key in self._by_id}
+        orphans = [
+            e.name for e in owned if e.root is None and not e.stats.get("backwards") and id(e) not in fed
+        ]
         return OptimizerFact(
             optimizer.class_name,
             optimizer.loc.location(),
@@ -358,7 +367,7 @@ def _norms(gradients: list[Tensor]) -> list[float]:
         return []
     half = [g.float() if g.dtype in (torch.float16, torch.bfloat16) else g for g in gradients]
     if all(type(g) in (Tensor, nn.Parameter) and g.layout is torch.strided for g in half):
-        norms = torch._foreach_norm(half)
+        norms = list(torch._foreach_norm(half))
     else:
         norms = [torch.linalg.vector_norm(g) for g in half]
     if len({n.device for n in norms}) == 1 and len({n.dtype for n in norms}) == 1:

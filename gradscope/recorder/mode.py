@@ -40,10 +40,18 @@ class OpObserver:
     def wrote(self, tensor: Tensor, before: int, op: str, loc: Loc, sequence_nr: int) -> None:
         """An op changed a tensor's version counter from `before`."""
 
-    def refused(self, op: str, arguments: Sequence[Any], loc: Loc, error: BaseException) -> None:
+    def refused(self, op: str, args: Sequence[Any], loc: Loc, error: BaseException) -> None:
         """An op raised."""
 
-    def made(self, op: str, inputs: list[Tensor], output: Any, loc: Loc, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    def made(
+        self,
+        op: str,
+        inputs: list[Tensor],
+        output: Any,
+        loc: Loc,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> None:
         """An op returned; called only while `watching_results` of the mode is True."""
 
     def assigned(self, tensor: Tensor, inputs: list[Tensor], op: str, loc: Loc, value: Value) -> None:

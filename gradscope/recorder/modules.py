@@ -112,7 +112,11 @@ class Modules:
         path = f"{self._now.module or ''}.<{type(module).__name__}>".lstrip(".")
         for parameter in module._parameters.values():
             if parameter is not None:
-                self._strangers[id(parameter)] = (weakref.ref(parameter), self._root.name, type(module).__name__)
+                self._strangers[id(parameter)] = (
+                    weakref.ref(parameter),
+                    self._root.name,
+                    type(module).__name__,
+                )
         return path
 
     # ------------------------------------------------------------ where things were registered

@@ -87,8 +87,8 @@ class NodeWatch:
             finally:
                 watched.release()
             self.unwatched += watched.unwatched
-            for failure in watched.failures:
-                self._failed(failure)
+            self.failures += watched.failures.total()
+            self.faults.update(watched.failures)
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1

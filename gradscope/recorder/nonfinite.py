@@ -111,7 +111,7 @@ class ForwardWatch:
                 continue
             value = total(tensor)
             if not value - value:
-                self._trails.forget(tensor)
+                self._trails.finite(tensor)
                 continue
             found = content(tensor)
             if not found.is_finite:
@@ -135,7 +135,7 @@ class ForwardWatch:
                 if tensor is output:
                     trail = self._trails.before_writing(tensor)
                 else:
-                    trail = self._trails.get(tensor) or self._given(op, tensor, position, loc)
+                    trail = self._trail_of_input(op, tensor, position, loc)
                 if trail is not None:
                     parents.append(trail)
         unintended = [trail for trail in parents if not trail.intended]
@@ -146,11 +146,14 @@ class ForwardWatch:
         source = None if intended or parents else _source(op, inputs, found, numbers)
         return begin(self._origin(op, found, loc, inputs, output, source=source, intended=intended))
 
-    def _given(self, op: str, tensor: Tensor, position: int, loc: Loc | None) -> Trail | None:
-        """The trail of an input that no op is known to have made; None where it is finite."""
+    def _trail_of_input(self, op: str, tensor: Tensor, position: int, loc: Loc | None) -> Trail | None:
+        """The trail of a non-finite input; it begins here where no op is known to have made it."""
         found = content(tensor)
         if found.is_finite:
             return None
+        known = self._trails.get(tensor)
+        if known is not None:
+            return known
         leaf = id(tensor) if _is_trainable_leaf(tensor) else None
         origin = self._origin(op, found, loc, [tensor], None, source=f"input {position} of {op}", leaf=leaf)
         trail = begin(origin)

@@ -31,29 +31,130 @@ class Kind(Enum):
 
 
 _PASS = frozenset(
-    """size dim numel nelement ndimension stride storage_offset element_size is_contiguous is_floating_point
-    is_complex is_signed is_tensor is_storage is_pinned is_shared is_inference is_conj is_neg is_same_size
-    is_set_to is_nonzero data_ptr get_device register_hook register_post_accumulate_grad_hook retain_grad
-    backward type_as_ __len__ __hash__ __repr__ __str__ __format__ __dir__ __reduce_ex__ __deepcopy__
-    __bool__ __contains__ __class__ has_names align_to share_memory_ pin_memory record_stream dim_order
-    names manual_seed seed initial_seed get_rng_state set_rng_state result_type can_cast promote_types
-    equal allclose isclose numpy_T _is_view _backward_hooks __dlpack_device__ _has_compatible_shallow_copy_type
-    __cuda_array_interface__ sparse_dim dense_dim is_coalesced _nnz _indices _values get_default_dtype
-    set_default_dtype _has_torch_function __setstate__ __getstate__ __reduce__ is_distributed
-    _dimI _dimV qscheme q_scale q_zero_point untyped_storage_size""".split()
+    [
+        "size",
+        "dim",
+        "numel",
+        "nelement",
+        "ndimension",
+        "stride",
+        "storage_offset",
+        "element_size",
+        "is_contiguous",
+        "is_floating_point",
+        "is_complex",
+        "is_signed",
+        "is_tensor",
+        "is_storage",
+        "is_pinned",
+        "is_shared",
+        "is_inference",
+        "is_conj",
+        "is_neg",
+        "is_same_size",
+        "is_set_to",
+        "is_nonzero",
+        "data_ptr",
+        "get_device",
+        "register_hook",
+        "register_post_accumulate_grad_hook",
+        "retain_grad",
+        "backward",
+        "type_as_",
+        "__len__",
+        "__hash__",
+        "__repr__",
+        "__str__",
+        "__format__",
+        "__dir__",
+        "__reduce_ex__",
+        "__deepcopy__",
+        "__bool__",
+        "__contains__",
+        "__class__",
+        "has_names",
+        "align_to",
+        "share_memory_",
+        "pin_memory",
+        "record_stream",
+        "dim_order",
+        "names",
+        "manual_seed",
+        "seed",
+        "initial_seed",
+        "get_rng_state",
+        "set_rng_state",
+        "result_type",
+        "can_cast",
+        "promote_types",
+        "equal",
+        "allclose",
+        "isclose",
+        "numpy_T",
+        "_is_view",
+        "_backward_hooks",
+        "__dlpack_device__",
+        "_has_compatible_shallow_copy_type",
+        "__cuda_array_interface__",
+        "sparse_dim",
+        "dense_dim",
+        "is_coalesced",
+        "_nnz",
+        "_indices",
+        "_values",
+        "get_default_dtype",
+        "set_default_dtype",
+        "_has_torch_function",
+        "__setstate__",
+        "__getstate__",
+        "__reduce__",
+        "is_distributed",
+        "_dimI",
+        "_dimV",
+        "qscheme",
+        "q_scale",
+        "q_zero_point",
+        "untyped_storage_size",
+    ]
 )
-_TO_PYTHON = frozenset("item __float__ __int__ __index__ __complex__ tolist".split())
-_TO_NUMPY = frozenset("numpy __array__ __dlpack__".split())
+_TO_PYTHON = frozenset(["item", "__float__", "__int__", "__index__", "__complex__", "tolist"])
+_TO_NUMPY = frozenset(["numpy", "__array__", "__dlpack__"])
 _FROM_PYTHON = frozenset(
-    "tensor as_tensor asarray scalar_tensor full full_like new_tensor new_full from_numpy fill_ masked_fill "
-    "masked_fill_".split()
+    [
+        "tensor",
+        "as_tensor",
+        "asarray",
+        "scalar_tensor",
+        "full",
+        "full_like",
+        "new_tensor",
+        "new_full",
+        "from_numpy",
+        "fill_",
+        "masked_fill",
+        "masked_fill_",
+    ]
 )
 _IN_PLACE_OPERATORS = frozenset(
     f"__i{name}__"
-    for name in "add sub mul truediv floordiv mod pow and or xor lshift rshift matmul".split()
+    for name in [
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "floordiv",
+        "mod",
+        "pow",
+        "and",
+        "or",
+        "xor",
+        "lshift",
+        "rshift",
+        "matmul",
+    ]
 ) | {"__setitem__", "__delitem__"}
 _PROPERTIES = {"data": Kind.GET_DATA, "grad": Kind.GET_GRAD}
-_VIEW_PROPERTIES = frozenset("T mT H mH real imag".split())
+_VIEW_PROPERTIES = frozenset(["T", "mT", "H", "mH", "real", "imag"])
 
 _kinds: dict[Any, Kind] = {}
 

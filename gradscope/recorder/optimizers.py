@@ -22,6 +22,8 @@ from gradscope.recorder.places import Loc, here
 from gradscope.recorder.reads import GradReads
 from gradscope.recorder.values import is_leaf, version
 
+_FIRST_STEPS = 20
+
 
 class StepLimit(BaseException):
     """Raised out of the program after the last optimizer step that was asked for.
@@ -38,6 +40,7 @@ class OptimizerEntry:
     class_name: str
     loc: Loc
     owned: dict[int, weakref.ref[Tensor]] = field(default_factory=dict)
+    fed: set[int] = field(default_factory=set)  # owned ids that had a gradient at a step
     steps: int = 0
 
 
@@ -73,8 +76,8 @@ class Optimizers:
             watch._guarded(watch._constructed, this)
 
         patches.replace(Optimizer, "__init__", __init__)
-        before = torch.compiler.disable(self._before_step)
-        after = torch.compiler.disable(self._after_step)
+        before: Any = torch.compiler.disable(self._before_step)  # type: ignore[no-untyped-call]
+        after: Any = torch.compiler.disable(self._after_step)  # type: ignore[no-untyped-call]
         patches.hook(register_optimizer_step_pre_hook(before))
         patches.hook(register_optimizer_step_post_hook(after))
 
@@ -93,7 +96,10 @@ class Optimizers:
     @staticmethod
     def _refresh(entry: OptimizerEntry, optimizer: Optimizer) -> None:
         entry.owned = {
-            id(p): weakref.ref(p) for group in optimizer.param_groups for p in group["params"] if isinstance(p, Tensor)
+            id(p): weakref.ref(p)
+            for group in optimizer.param_groups
+            for p in group["params"]
+            if isinstance(p, Tensor)
         }
 
     def _refused(self, args: tuple[Any, ...], kwargs: dict[str, Any], error: ValueError) -> None:
@@ -129,12 +135,13 @@ class Optimizers:
             if closure is None:
                 self._now.optimizer_depth = 1
             with torch._C.DisableTorchFunction():
-                self._versions[id(optimizer)] = [
-                    (p, version(p))
-                    for group in optimizer.param_groups
-                    for p in group["params"]
-                    if isinstance(p, Tensor)
+                owned = [
+                    p for group in optimizer.param_groups for p in group["params"] if isinstance(p, Tensor)
                 ]
+                self._versions[id(optimizer)] = [(p, version(p)) for p in owned]
+                entry = self._entry(optimizer)
+                if entry.steps < _FIRST_STEPS:
+                    entry.fed.update(id(p) for p in owned if p.grad is not None)
         except Exception as error:  # noqa: BLE001
             self._now.fault("before a step", error)
 
@@ -148,7 +155,7 @@ class Optimizers:
         entry = self._entry(optimizer)
         entry.steps += 1
         self.steps += 1
-        if entry.steps < 20 or entry.steps & (entry.steps - 1) == 0:
+        if entry.steps < _FIRST_STEPS or entry.steps & (entry.steps - 1) == 0:
             self._refresh(entry, optimizer)
         self._writes.stepped(self._versions.pop(id(optimizer), ()), f"{entry.class_name}.step", here(3))
         self._ticked()

@@ -26,7 +26,9 @@ _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 def _library_folders() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     site = {paths["purelib"], paths["platlib"]}
-    packages = [os.path.join(folder, name) + os.sep for folder in site for name in ("numpy", "torchgen", "functorch")]
+    packages = [
+        os.path.join(folder, name) + os.sep for folder in site for name in ("numpy", "torchgen", "functorch")
+    ]
     return (_PACKAGE, _TORCH, *packages, "<frozen ")
 
 

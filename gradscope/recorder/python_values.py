@@ -19,7 +19,27 @@ from gradscope.recorder.now import Now
 from gradscope.recorder.places import Loc
 
 _TRIVIAL = frozenset(
-    {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, 4.0, 10.0, 100.0, 1000.0, 0.25, 0.1, 0.01, 0.001, 0.9, 0.99, 0.999}
+    {
+        0.0,
+        1.0,
+        -1.0,
+        2.0,
+        -2.0,
+        0.5,
+        -0.5,
+        3.0,
+        4.0,
+        10.0,
+        100.0,
+        1000.0,
+        0.25,
+        0.1,
+        0.01,
+        0.001,
+        0.9,
+        0.99,
+        0.999,
+    }
 )
 _MOST_NUMBERS = 5000
 _MOST_EXITS = 64
@@ -57,11 +77,9 @@ class PythonValues:
 
     def tick(self, epoch: int) -> None:
         """Forgets what left two epochs ago."""
-        for table in (self._numbers, self._exits):
-            for key in [k for k, v in table.items() if v.epoch < epoch - 1]:
-                del table[key]  # type: ignore[attr-defined]
-        for key in [k for k, (_, v) in self._arrays.items() if v.epoch < epoch - 1]:
-            del self._arrays[key]
+        _forget(self._numbers, lambda value: value.epoch < epoch - 1)
+        _forget(self._exits, lambda value: value.epoch < epoch - 1)
+        _forget(self._arrays, lambda array: array[1].epoch < epoch - 1)
         self.active = bool(self._numbers or self._arrays or self._exits)
 
     def among_arguments(self, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> list[Value]:
@@ -102,6 +120,11 @@ def _uncertain(value: Value) -> Value:
     return Value(value.op, value.parents, value.loc, False, value.epoch, cut=cut)
 
 
+def _forget(table: OrderedDict[Any, Any], is_old: Callable[[Any], bool]) -> None:
+    for key in [key for key, kept in table.items() if is_old(kept)]:
+        del table[key]
+
+
 def _put(table: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
     table[key] = value
     table.move_to_end(key)
@@ -138,5 +161,6 @@ def _numbers(content: Any) -> Iterable[float]:
 
 def literal_numbers(loc: Loc) -> frozenset[Any]:
     """Numbers written in the code itself: they come from nowhere."""
-    return frozenset() if loc.code is None else frozenset(c for c in loc.code.co_consts if isinstance(c, float))
-
+    return (
+        frozenset() if loc.code is None else frozenset(c for c in loc.code.co_consts if isinstance(c, float))
+    )

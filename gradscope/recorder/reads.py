@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from gradscope.facts import NonleafGradRead, Rebinding
+from gradscope.finding import Location
 from gradscope.folds.flow import Value
 from gradscope.recorder.now import Now
 from gradscope.recorder.places import Loc, user_frame
@@ -42,6 +43,7 @@ class GradReads:
         self._rebound: list[_Rebound] = []
         self._by_loc: dict[Loc, int] = {}
         self._reads: dict[Loc, list[Any]] = {}
+        self._last: Loc | None = None
         self.registered: set[int] = set()  # ids of parameters registered in modules: never lost
 
     def assigned(self, tensor: Tensor, inputs: list[Tensor], op: str, loc: Loc, value: Value) -> None:
@@ -76,6 +78,7 @@ class GradReads:
 
     def nonleaf(self, tensor: Tensor, loc: Loc, frame: FrameType) -> None:
         """`.grad` of a non-leaf was read."""
+        self._last = loc
         value = self._values.peek(tensor)
         for index in self._rebindings_above(value):
             rebound = self._rebound[index]
@@ -100,17 +103,23 @@ class GradReads:
         self._rebound.append(rebound)
 
     def _rebindings_above(self, value: Value | None, limit: int = 64) -> list[int]:
-        found, seen, queue = [], set(), [value] if value is not None else []
+        found: list[int] = []
+        seen: set[int] = set()
+        queue = [value] if value is not None else []
         while queue and len(seen) < limit:
-            value = queue.pop(0)
-            if id(value) in seen:
+            one = queue.pop(0)
+            if id(one) in seen:
                 continue
-            seen.add(id(value))
-            if value.rebound is not None:
-                found.append(value.rebound)
+            seen.add(id(one))
+            if one.rebound is not None:
+                found.append(one.rebound)
                 continue
-            queue.extend(parent for parent in value.parents if parent.requires_grad)
+            queue.extend(parent for parent in one.parents if parent.requires_grad)
         return found
+
+    def last_read(self) -> Location | None:
+        """Where `.grad` of a non-leaf was read last."""
+        return self._last.location() if self._last is not None else None
 
     def rebindings(self) -> tuple[Rebinding, ...]:
         """What was rebound, with what came of it."""

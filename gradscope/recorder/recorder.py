@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from gradscope import syntax
-from gradscope.facts import CutKind, ModuleFact, ProgramEnd, Recording
+from gradscope.facts import CutKind, ModuleFact, NonleafGradRead, ProgramEnd, Rebinding, Recording
 from gradscope.finding import Location
 from gradscope.folds.flow import Severing, Value, is_copy_of_leaf
+from gradscope.recorder import warning_origin
 from gradscope.recorder.backward import BackwardWatch
 from gradscope.recorder.creation import NodeBirths
 from gradscope.recorder.failures import Failures
@@ -68,7 +69,9 @@ class Recorder:
     `progress` is called after every backward. One recorder records one run.
     """
 
-    def __init__(self, max_steps: int | None = None, progress: Callable[[Progress], None] | None = None) -> None:
+    def __init__(
+        self, max_steps: int | None = None, progress: Callable[[Progress], None] | None = None
+    ) -> None:
         self._progress = progress
         self._patches = Patches()
         self._notes: dict[str, None] = {}
@@ -90,7 +93,13 @@ class Recorder:
         self.watchers = Watchers(self._writes, self._aliases, self._watch_results)
         self._retention = Retention(now, self._births, self.values, source_text)
         self._backwards = BackwardWatch(
-            now, self.values, self._leaves, self.watchers, self._failures, self._copy_structure, self._after_backward
+            now,
+            self.values,
+            self._leaves,
+            self.watchers,
+            self._failures,
+            self._copy_structure,
+            self._after_backward,
         )
         self._reads.registered = self._modules.registered_parameters
         self._specials = Specials(
@@ -122,7 +131,8 @@ class Recorder:
             ):
                 part.install(self._patches)
             self._wrap_constructors()
-            self._mode.__enter__()
+            warning_origin.install(self._patches)
+            self._mode.__enter__()  # type: ignore[no-untyped-call]
         except BaseException:
             self._patches.undo()
             raise
@@ -235,18 +245,11 @@ class Recorder:
 
     def recording(self, program: ProgramEnd | None = None) -> Recording:
         """The facts of the run. Call it after the recorder was left."""
-        died_at = self._failures.last_location(self._error) if self._error is not None else None
-        reads = tuple(
-            dataclasses.replace(read, ended_program=_same_line(read.location, died_at)) for read in self._reads.reads()
-        )
-        rebindings = tuple(
-            dataclasses.replace(r, ended_program=_same_line(r.read_at, died_at) or _same_line(r.optimizer_at, died_at))
-            for r in self._reads.rebindings()
-        )
+        rebindings, reads = self._reads_at_the_end()
         recording = Recording(
             program=program or ProgramEnd(),
-            device="cuda" if torch.cuda.is_available() and torch.cuda.is_initialized() else "cpu",
-            torch_version=torch.__version__,
+            device=_device(),
+            torch_version=str(torch.__version__),
             ops=self.now.ops,
             steps=self._optimizers.steps,
             backward_passes=self._backwards.count,
@@ -265,7 +268,7 @@ class Recorder:
             second_backwards=self._failures.facts("second_backwards"),
             retained_graphs=self._retention.facts(),
             births=self.watchers.nodes.births.facts(self._leaves.name_of),
-            nonfinite_forwards=self.watchers.forward.facts(),
+            nonfinite_forwards=self.watchers.forward.facts(self._leaves.name_of),
             zeroed=self.watchers.nodes.zeroing.facts(self._leaves.name_of),
             chains=self.watchers.chain.facts(self._leaves.name_of, _expression_of),
             notes=tuple(self._notes),
@@ -273,14 +276,38 @@ class Recorder:
         )
         return dataclasses.replace(recording, sources=collect_sources(recording))
 
+    def _reads_at_the_end(self) -> tuple[tuple[Rebinding, ...], tuple[NonleafGradRead, ...]]:
+        """The `.grad` facts, with the one that ended the program: it died at that line, or of the None it got."""
+        error = self._error
+        died_at = self._failures.last_location(error) if error is not None else None
+        fatal = self._reads.last_read() if "'NoneType'" in str(error) else None
+
+        def ended(place: Location | None) -> bool:
+            return _same_line(place, died_at) or (place is not None and place == fatal)
+
+        return (
+            tuple(
+                dataclasses.replace(r, ended_program=ended(r.read_at) or _same_line(r.optimizer_at, died_at))
+                for r in self._reads.rebindings()
+            ),
+            tuple(dataclasses.replace(r, ended_program=ended(r.location)) for r in self._reads.reads()),
+        )
+
     def _module_facts(self) -> tuple[ModuleFact, ...]:
         return tuple(fact for root in self._modules.roots if root.with_gradient for fact in root.facts)
 
     def _faults(self) -> tuple[str, ...]:
-        faults = [f"a fault of gradscope's own, {count} time(s): {text}" for text, count in self.now.faults.items()]
-        if self.watchers.nodes.failures:
-            faults.append(f"{self.watchers.nodes.failures} backward node(s): their hooks failed")
-        return tuple(faults)
+        faults = self.now.faults + self.watchers.faults()
+        return (
+            *self.watchers.not_seen(),
+            *(f"a fault of gradscope's own, {count} time(s): {text}" for text, count in faults.items()),
+        )
+
+
+def _device() -> str:
+    """The accelerator in use, "cpu" where none was touched."""
+    used: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return torch.cuda.get_device_name() if used else "cpu"
 
 
 def source_text(path: str) -> str:
@@ -322,5 +349,3 @@ def functools_wraps(original: Any, replacement: Any) -> Any:
         if hasattr(original, name):
             setattr(replacement, name, getattr(original, name))
     return replacement
-
-

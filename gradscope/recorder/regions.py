@@ -111,5 +111,3 @@ class Regions:
                 run(this)
 
         patches.replace(threading.Thread, "run", run_in_mode)
-
-

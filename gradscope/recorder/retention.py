@@ -38,7 +38,9 @@ class _Held:
 class Retention:
     """Asked at every tick; nearly always answers from a count."""
 
-    def __init__(self, now: Now, births: NodeBirths, values: TensorValues, source: Callable[[str], str]) -> None:
+    def __init__(
+        self, now: Now, births: NodeBirths, values: TensorValues, source: Callable[[str], str]
+    ) -> None:
         self._now = now
         self._births = births
         self._values = values

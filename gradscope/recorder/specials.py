@@ -98,7 +98,9 @@ class Specials:
             elif value is not None:
                 cut = Severing(CutKind.DATA) if value.requires_grad else None
                 grad = requires_grad(target)
-                self.values.set(target, Value("data =", (value,), loc, grad, self.now.epoch, cut=None if grad else cut))
+                self.values.set(
+                    target, Value("data =", (value,), loc, grad, self.now.epoch, cut=None if grad else cut)
+                )
 
         self._note(".data =", note)
         return output
@@ -204,7 +206,9 @@ class Specials:
         output = func(*args, **kwargs)
 
         def note() -> None:
-            differentiated = [v for t in tensors_in(args[:2]) + tensors_in(kwargs) if (v := self.values.get(t)) is not None]
+            differentiated = [
+                v for t in tensors_in(args[:2]) + tensors_in(kwargs) if (v := self.values.get(t)) is not None
+            ]
             for tensor in tensors_in(output):
                 grad = requires_grad(tensor)
                 cut = None if grad else Severing(CutKind.GRAD_CALL)
@@ -223,4 +227,3 @@ class Specials:
 
 
 _LEFT = (CutKind.PYTHON_NUMBER, CutKind.NUMPY)
-

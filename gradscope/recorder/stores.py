@@ -14,7 +14,15 @@ from typing import Any
 _NOTHING = object()
 _SKIPPED = frozenset({"CACHE", "NOP", "EXTENDED_ARG", "PRECALL", "RESUME", "NOT_TAKEN"})
 _LOADS = frozenset(
-    {"LOAD_FAST", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_DEREF", "LOAD_CONST", "LOAD_FAST_BORROW", "LOAD_SMALL_INT"}
+    {
+        "LOAD_FAST",
+        "LOAD_NAME",
+        "LOAD_GLOBAL",
+        "LOAD_DEREF",
+        "LOAD_CONST",
+        "LOAD_FAST_BORROW",
+        "LOAD_SMALL_INT",
+    }
 )
 
 
@@ -81,7 +89,10 @@ def present_value(frame: FrameType, target: tuple[str, ...]) -> Any:
         return _variable(frame, target[1])
     owner = _variable(frame, target[1])
     if target[0] == "attribute":
-        for holder in (getattr(owner, "__dict__", {}), getattr(owner, "__dict__", {}).get("_parameters") or {}):
+        for holder in (
+            getattr(owner, "__dict__", {}),
+            getattr(owner, "__dict__", {}).get("_parameters") or {},
+        ):
             if target[2] in holder:
                 return holder[target[2]]
         return _NOTHING

@@ -58,10 +58,20 @@ class TensorTrails:
         if key:
             self._storages[key] = (_storage_ref(tensor.untyped_storage()), now, trail)
 
-    def forget(self, tensor: Tensor) -> None:
-        """Takes the trail from a tensor that is finite again, and from the storage it fills."""
-        if self._tensors and self._tensors.pop(id(tensor), None) is not None:
-            self._storages.pop(_storage_key(tensor), None)
+    def finite(self, tensor: Tensor) -> None:
+        """Takes the trail from a tensor that is finite (again).
+
+        Where it is only a part of its storage, the rest keeps its trail, whatever was written here.
+        """
+        if self._tensors:
+            self._tensors.pop(id(tensor), None)
+        if self._storages:
+            key = _storage_key(tensor)
+            shared = self._storages.get(key)
+            if shared is not None and tensor.nbytes < tensor.untyped_storage().nbytes():
+                self._storages[key] = (shared[0], _version(tensor), shared[2])
+            elif shared is not None:
+                del self._storages[key]
 
     def _sweep(self) -> None:
         self._tensors = {key: entry for key, entry in self._tensors.items() if entry[0]() is not None}

@@ -96,7 +96,8 @@ class TensorValues:
         if is_leaf(tensor):
             cut = value.cut if value.cut is not None else None
             return self.set(
-                tensor, Value(value.op, value.parents, value.loc, True, self._now.epoch, leaf=id(tensor), cut=cut)
+                tensor,
+                Value(value.op, value.parents, value.loc, True, self._now.epoch, leaf=id(tensor), cut=cut),
             )
         parents = tuple(_with_gradient(value))
         return self.set(tensor, Value(node_name(tensor), parents, value.loc, True, self._now.epoch))
@@ -122,7 +123,12 @@ class TensorValues:
         found = [tensor] if base is None else [tensor, base]
         for one in list(found):
             alias, source = self._sources.get(id(one), (None, None))
-            if alias is not None and source is not None and alias() is one and (other := source()) is not None:
+            if (
+                alias is not None
+                and source is not None
+                and alias() is one
+                and (other := source()) is not None
+            ):
                 found.append(other)
         return found
 

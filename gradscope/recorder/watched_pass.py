@@ -52,7 +52,7 @@ class WatchedPass:
         self.occasion = occasion
         self.births = births
         self.zeroing = zeroing
-        self.failures: list[Exception] = []
+        self.failures: Counter[str] = Counter()
         self.unwatched = 0
         self._roots = [node for root in roots if (node := _node_of(root)) is not None]
         self._inputs = inputs
@@ -101,7 +101,7 @@ class WatchedPass:
 
     def failed(self, error: Exception) -> None:
         """Notes that a hook failed; the backward goes on."""
-        self.failures.append(error)
+        self.failures[f"{type(error).__name__}: {error}"] += 1
 
     def retry(self, index: int, grad_inputs: Gradients, grad_outputs: Gradients) -> None:
         """Looks at a node whose gradients could not be summed (a layout without a sum, an 8-bit float)."""
@@ -113,7 +113,7 @@ class WatchedPass:
     def look(self, index: int, grad_inputs: Gradients, grad_outputs: Gradients) -> None:
         """Notes a node whose gradients need more than their sums to be told."""
         with self._lock:
-            outgoing = tuple(None if g is None else content(g) for g in grad_inputs)
+            outgoing = tuple(content(g) if type(g) is Tensor else None for g in grad_inputs)
             incoming = _overall(grad_outputs)
             if incoming.is_finite and all(given in (None, Content.NONZERO) for given in outgoing):
                 return
@@ -275,7 +275,7 @@ _NONFINITE = (Content.NAN, Content.INF)
 
 
 def _overall(gradients: Gradients) -> Content:
-    found = {content(g) for g in gradients if g is not None}
+    found = {content(g) for g in gradients if type(g) is Tensor}
     return next((c for c in (*_NONFINITE, Content.NONZERO) if c in found), Content.ZERO)
 
 

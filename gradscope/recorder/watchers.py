@@ -6,6 +6,7 @@ They are dear, so they are armed for the first passes and again after a warning 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,7 +30,9 @@ _current_sequence_nr = torch._C._autograd._get_sequence_nr
 class Watchers:
     """Node hooks, forward checks, the chain-rule table, and the look for silent writes."""
 
-    def __init__(self, writes: WriteLog, aliases: MemoryAliases, watch_results: Callable[[bool], None]) -> None:
+    def __init__(
+        self, writes: WriteLog, aliases: MemoryAliases, watch_results: Callable[[bool], None]
+    ) -> None:
         self.writes = writes
         self.aliases = aliases
         self.nodes = NodeWatch()
@@ -54,7 +57,13 @@ class Watchers:
             self.aliases.before_backward(backward)
 
     def made(
-        self, op: str, inputs: list[Tensor], output: Any, loc: Loc, args: Sequence[Any], kwargs: dict[str, Any]
+        self,
+        op: str,
+        inputs: list[Tensor],
+        output: Any,
+        loc: Loc,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
     ) -> None:
         """An op returned, while results are watched."""
         if self.forward.armed:
@@ -84,13 +93,32 @@ class Watchers:
         backward: Loc,
         step: int,
         loss: float | None,
+        inputs: Sequence[Any],
     ) -> None:
         """Just before the engine runs."""
         if loss is not None and not math.isfinite(loss):
             self.forward.loss_is_nonfinite(roots[0], nodes, backward, step)
         self.chain.before(nodes, roots, grad_tensors, backward)
         if self._backwards < self._hooks_until:
-            self.nodes.before(nodes, roots, backward, step=step)
+            exact = self._backwards < _NODE_HOOK_BACKWARDS
+            self.nodes.before(nodes, roots, backward, step=step, inputs=inputs or None, exact=exact)
+
+    def not_seen(self) -> list[str]:
+        """What the watchers had to pass over."""
+        passed = Counter(self.nodes.passed_over)
+        texts = [f"the nodes of {count} backward pass(es): {reason}" for reason, count in passed.items()]
+        for what, count in (
+            ("backward node(s) whose hooks could not be attached", self.nodes.unwatched),
+            ("further places where a NaN or Inf was born", self.nodes.births.left_out),
+            ("further places where a gradient was zeroed", self.nodes.zeroing.left_out),
+        ):
+            if count:
+                texts.append(f"{count} {what}")
+        return texts
+
+    def faults(self) -> Counter[str]:
+        """The watchers' own faults, counted by text."""
+        return Counter(self.nodes.faults) + Counter(self.forward.faults) + Counter(self.chain.faults)
 
     def after(self) -> None:
         """After the engine ran, also when it raised."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterator
 
 from gradscope.facts import NonfiniteBirth, Recording
 from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
-from gradscope.rules._derivatives import because, derivative, is_spoiled
+from gradscope.rules._derivatives import bad_values, because, derivative, is_spoiled
 from gradscope.rules._guards import guarded
 from gradscope.rules._source import replaced, snippet
 from gradscope.rules._words import (
@@ -22,27 +24,48 @@ from gradscope.rules._words import (
 
 _NAMES = {"nan": "NaN", "inf": "Inf"}
 _MOST_INNOCENT = 3
+_SCALED = Note(
+    "note", "the loss is scaled: the scaler skips such a step and lowers its scale; it matters if it goes on"
+)
 
 
 def born(recording: Recording, final: str, finding: Callable[..., Finding]) -> Iterator[Finding]:
     """One finding for each birth that reached a leaf as `final` ("nan" or "inf")."""
     for birth in recording.births:
         if birth.reached and birth.final == final:
-            yield _finding_for(recording, birth, finding)
+            scaled = _is_scaled_overflow(recording, birth)
+            if not (scaled and _recovered(recording, birth)):
+                yield _finding_for(recording, birth, finding, scaled=scaled)
 
 
-def _finding_for(recording: Recording, birth: NonfiniteBirth, finding: Callable[..., Finding]) -> Finding:
+def _is_scaled_overflow(recording: Recording, birth: NonfiniteBirth) -> bool:
+    """Whether a scaled loss made it (`scaler.scale(loss).backward()`), with nothing else to blame."""
+    return bool(re.search(r"\.scale\(", recording.line(birth.backward))) and not bad_values(birth)
+
+
+def _recovered(recording: Recording, birth: NonfiniteBirth) -> bool:
+    """Whether the leaves it reached got finite gradients in the end: the scaler has found its scale."""
+    leaves = by_name(recording)
+    stats = [leaf.gradient for name in birth.reached if (leaf := leaves.get(name)) and leaf.gradient]
+    return bool(stats) and all(
+        one.nonfinite_backwards < one.backwards and math.isfinite(one.last_norm) for one in stats
+    )
+
+
+def _finding_for(
+    recording: Recording, birth: NonfiniteBirth, finding: Callable[..., Finding], *, scaled: bool
+) -> Finding:
     location = first_place(birth.location, birth.backward)
     subjects = unique(birth.reached)
     return finding(
-        severity=Severity.ERROR,
+        severity=Severity.WARNING if scaled else Severity.ERROR,
         message=_message(recording, birth, subjects),
         location=location,
         confidence=Confidence.CERTAIN if birth.exact and birth.location else Confidence.PROBABLE,
         label=_label(birth),
         subjects=subjects,
         related=tuple(_related(birth, location)),
-        notes=tuple(_notes(recording, birth, location)),
+        notes=(*_notes(recording, birth, location), *((_SCALED,) if scaled else ())),
         evidence={
             "node": birth.node,
             "born": birth.kind,
@@ -115,6 +138,8 @@ def _innocent(birth: NonfiniteBirth, other: NonfiniteBirth, home: Location | Non
 
 
 def _fix(recording: Recording, birth: NonfiniteBirth) -> str:
+    if _is_scaled_overflow(recording, birth):
+        return "a smaller init_scale for the GradScaler, or bfloat16, which needs none"
     if birth.origin == "seed":
         return "check what is given to backward(gradient=...): torch.isfinite(gradient).all()"
     if birth.origin == "hook":

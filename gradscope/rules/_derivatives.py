@@ -128,14 +128,18 @@ def derivative(node: str) -> Derivative | None:
 
 def culprits(birth: NonfiniteBirth) -> list[str]:
     """The saved values that made it, in words: "result is 0 at 32 of 1,024 places ([0, 0], [1, 1], ...)"."""
-    known = derivative(birth.node)
-    told = [text for one in watched(birth) if (text := _bad_values(one, known.at if known else "any"))]
-    told = told or [text for one in birth.saved if (text := _bad_values(one, "any"))]
-    return told or [
+    return bad_values(birth) or [
         f"{one.name} lies between {number(one.smallest)} and {number(one.largest)}"
         for one in watched(birth)
         if one.smallest is not None
     ]
+
+
+def bad_values(birth: NonfiniteBirth) -> list[str]:
+    """The saved values at which the formula breaks, in words; empty where there are none."""
+    known = derivative(birth.node)
+    told = [text for one in watched(birth) if (text := _bad_values(one, known.at if known else "any"))]
+    return told or [text for one in birth.saved if (text := _bad_values(one, "any"))]
 
 
 def _bad_values(stats: ValueStats, at: str) -> str | None:
@@ -174,7 +178,7 @@ def because(birth: NonfiniteBirth) -> str:
     values = "; ".join(culprits(birth))
     if is_spoiled(birth):
         meaning = "the forward value is already not finite there"
-    elif known is not None:
+    elif known is not None and (bad_values(birth) or not known.watched):
         meaning = known.meaning
     else:
         meaning = "" if values else f"the backward of {node_words(birth.node)} makes it"

@@ -46,7 +46,7 @@ from gradscope.rules import rule
 from gradscope.rules._cuts import cut_fix, cut_label, cut_location, cut_related, cut_words
 from gradscope.rules._parts import argument, method, receiver
 from gradscope.rules._source import snippet
-from gradscope.rules._words import caught, counted, ended, other_places, path_text, quoted
+from gradscope.rules._words import caught, ended, other_places, path_text, quoted
 
 _finding = partial(Finding, "GS101", "no-graph")
 
@@ -97,8 +97,8 @@ def _without_a_cut(recording: Recording, fact: MissingGraph) -> Finding:
         label = "from here on nothing gets a graph"
         fix = "compute the loss where gradients are on: torch.set_grad_enabled(True)"
     elif recording.leaves and not any(leaf.requires_grad for leaf in recording.leaves):
-        why = f"every tensor it could depend on is frozen ({counted(len(recording.leaves), 'leaf')})"
-        why = why.replace("leafs", "leaves")
+        count = len(recording.leaves)
+        why = f"every tensor it could depend on is frozen ({count:,} {'leaf' if count == 1 else 'leaves'})"
         label = "nothing behind this value requires a gradient"
         fix = "requires_grad_(True) on what is to be trained, before the forward pass"
     else:

@@ -35,8 +35,8 @@ Use instead
 
 Limits
     An assignment without a consequence is no finding: reusing the name of an input for the next layer's
-    result is ordinary code. The name is read from the source, so an assignment through `setattr`,
-    `globals()` or a dictionary is not seen.
+    result, or for the next time step, is ordinary code. The name is read from the source, so an
+    assignment through `setattr`, `globals()` or a dictionary is not seen.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _consequence(recording: Recording, fact: Rebinding) -> str | None:
         return "the optimizer refuses it, because it is not a leaf"
     if fact.read_at is not None:
         return "its .grad is None, because only leaves keep a gradient"
-    if fact.leaf_lost and fact.leaf_had_gradient:
+    if fact.leaf_lost and fact.leaf_had_gradient and _is_update(statement(recording, fact.location)):
         return "the leaf that was trained is gone"
     if _lost_a_graph(recording, fact):
         return "the new tensor has no graph"
@@ -119,6 +119,11 @@ def _lost_a_graph(recording: Recording, fact: Rebinding) -> bool:
     return any(place.at == fact.location.at for place in places)
 
 
+def _is_update(line: str) -> bool:
+    """Whether the statement computes with a gradient: `w = w - lr * w.grad`."""
+    return re.search(r"\bgrads?\b", line) is not None
+
+
 def _related(fact: Rebinding) -> Iterator[Related]:
     if fact.optimizer_at is not None:
         yield Related(fact.optimizer_at, "can't optimize a non-leaf tensor")
@@ -129,7 +134,7 @@ def _related(fact: Rebinding) -> Iterator[Related]:
 def _fix(recording: Recording, fact: Rebinding) -> str:
     line = statement(recording, fact.location)
     name = fact.name
-    is_update = bool(re.search(r"\.grad\b|\bgrads?\b", line)) or fact.leaf_had_gradient
+    is_update = _is_update(line)
     if fact.op in _MOVES:
         made_last = leaf_made_last(line) if "requires_grad" in line else None
         where = "(device=..., dtype=..., requires_grad=True)"

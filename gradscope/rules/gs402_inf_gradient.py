@@ -25,8 +25,8 @@ Use instead
     ```
 
 Limits
-    As for GS401. Gradients that overflow under a loss scale, and are skipped by the scaler, are its
-    ordinary work.
+    As for GS401. Gradients that overflow under a GradScaler and are finite later are its ordinary work,
+    and silent; while they go on they are a warning.
 """
 
 from __future__ import annotations

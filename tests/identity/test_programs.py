@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 import torch
 
@@ -34,6 +36,7 @@ COMMANDS = [
     ["spectrum.py"],
     ["step_in_backward.py"],
     ["threads.py"],
+    ["train_by_lightning.py"],
     ["train_by_trainer.py", "gpt2"],
     ["train_by_trainer.py", "llama"],
     ["train_by_trainer.py", "resnet"],
@@ -48,6 +51,8 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_program_runs_as_it_does_without_us(command):
     path, arguments = PROGRAMS / command[0], command[1:]
+    if path.name == "train_by_lightning.py" and importlib.util.find_spec("lightning") is None:
+        pytest.skip("lightning is not installed")
     plain = run_plain(path, *arguments)
     assert plain.end.error is None, f"{path.name} fails by itself:\n{plain.end.error.rendered}"
     recorded = run_recorded(path, *arguments)

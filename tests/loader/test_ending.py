@@ -18,13 +18,7 @@ from gradscope.recorder import StepLimit
 
 def ended(run: Callable[[], object], told: list[BaseException] | None = None) -> ProgramEnd:
     told = [] if told is None else told
-    return ending.run_to_end(lambda: run() and None, told.append, 7)
-
-
-@pytest.fixture(autouse=True)
-def threads_run_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The interpreter's own shutdown of threads can be done only once in a process.
-    monkeypatch.delattr(threading, "_shutdown")
+    return ending.run_to_end(lambda: run() and None, told.append, max_steps=7)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +81,19 @@ def test_an_exception_is_told_with_the_programs_frames_only() -> None:
     assert [type(each) for each in told] == [LookupError]
 
 
+def test_an_exception_that_cannot_be_printed() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def run() -> None:
+        raise Mute
+
+    error = ended(run).error
+    assert error is not None
+    assert error.message == "<exception str() failed>"
+
+
 def test_the_members_of_a_group_are_trimmed_too() -> None:
     error = ended(program("grouped")).error
     assert error is not None
@@ -134,13 +141,15 @@ def test_a_broken_hook_does_not_hide_the_error(
     assert "RuntimeError: broken hook" in err
 
 
-def test_threads_are_waited_for_and_daemons_are_not() -> None:
+def test_threads_are_waited_for_and_daemons_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The interpreter's own shutdown of threads can be done only once in a process.
+    monkeypatch.delattr(threading, "_shutdown")
     done, forever = [], threading.Event()
 
     def run() -> None:
         threading.Timer(0.05, lambda: done.append("timer")).start()
         threading.Thread(target=forever.wait, daemon=True).start()
 
-    ended(run)
+    ending.run_to_end(run, done.append, whole_program=True)
     forever.set()
     assert done == ["timer"]

@@ -619,3 +619,21 @@ def test_place_of_a_node() -> None:
     for kept, found in ((place, place), (Birth(), place), (["a line\n"], None)):
         node.metadata["traceback_"] = kept  # type: ignore[union-attr]
         assert place_of(node) is found
+
+
+def test_a_hook_that_fails_is_counted_and_the_backward_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = _leaf(0.0, 4.0)
+    with recording() as harness:
+        harness.name(x=x)
+        root = torch.sqrt(x)
+
+        def broken(_: Tensor) -> None:
+            raise ValueError("no content")
+
+        monkeypatch.setattr("gradscope.recorder.watched_pass.content", broken)
+        root.sum().backward()
+        assert harness.nodes.failures == 2  # of the node, and of the leaf
+        assert harness.nodes.faults == {"ValueError: no content": 2}
+        harness.nodes.faults.clear()
+    assert x.grad is not None
+    assert torch.isinf(x.grad[0])

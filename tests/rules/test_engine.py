@@ -1,4 +1,4 @@
-"""The engine: one cause one finding, order, selection and silence."""
+"""The engine: one line one finding, order, selection and silence."""
 
 from dataclasses import replace
 
@@ -8,7 +8,6 @@ from gradscope import engine
 from gradscope.facts import (
     Cut,
     CutKind,
-    GradWithoutGraph,
     MissingGraph,
     NonfiniteBirth,
     NonfiniteForward,
@@ -17,14 +16,11 @@ from gradscope.facts import (
     ProgramError,
     Rebinding,
     RetainedGraph,
-    SecondBackward,
     SeveredLeaf,
-    Step,
-    ZeroedAt,
 )
 from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
 
-from .facts_samples import Source, got, leaf
+from .facts_samples import Source, leaf
 
 SOURCE = Source(
     """
@@ -52,106 +48,6 @@ FORWARD = NonfiniteForward("nan", "sqrt", SOURCE.at("torch.sqrt(sq)"), (), None,
 def codes(recording, **chosen):
     found, _ = engine.judge(recording, **chosen)
     return [(one.code, [inner.code for inner in one.consequences]) for one in found]
-
-
-# ---------------------------------------------------------------- one cause
-
-
-def test_a_read_is_a_consequence_of_the_rebinding():
-    recording = SOURCE.recording(rebindings=(REBOUND,), nonleaf_grad_reads=(READ,))
-    assert codes(recording) == [("GS104", ["GS105"])]
-
-
-def test_another_read_stands_by_itself():
-    elsewhere = replace(READ, location=SOURCE.at("total += loss"))
-    assert codes(SOURCE.recording(rebindings=(REBOUND,), nonleaf_grad_reads=(elsewhere,))) == [
-        ("GS104", []),
-        ("GS105", []),
-    ]
-
-
-def test_a_severed_leaf_is_a_consequence_of_the_missing_graph_on_the_same_line():
-    recording = SOURCE.recording(missing_graphs=(MISSING,), severed=(SEVERED,), leaves=(leaf("w"),))
-    assert codes(recording) == [("GS101", ["GS102"])]
-
-
-def test_a_missing_graph_is_a_consequence_of_the_rebinding_that_lost_it():
-    cut = replace(CUT, location=REBOUND.location)
-    missing = replace(MISSING, cuts=(cut,))
-    severed = replace(SEVERED, cuts=(cut,))
-    recording = SOURCE.recording(
-        rebindings=(replace(REBOUND, read_at=None),),
-        missing_graphs=(missing,),
-        severed=(severed,),
-        leaves=(leaf("w"),),
-    )
-    assert codes(recording) == [("GS104", ["GS101", "GS102"])]
-
-
-def test_a_second_backward_explains_the_graph_kept_by_the_same_line():
-    carrier = Step("AddBackward0", KEPT.kept_at)
-    second = SecondBackward(BACKWARD, BACKWARD, (carrier,), None, None, ended_program=True)
-    assert codes(SOURCE.recording(second_backwards=(second,), retained_graphs=(KEPT,))) == [
-        ("GS301", ["GS302"])
-    ]
-
-
-def test_a_gradient_call_explains_what_stops_at_it():
-    call = GradWithoutGraph(CUT.location, None, BACKWARD, ("x",))
-    missing = replace(MISSING, cuts=(replace(CUT, kind=CutKind.DATA),))
-    assert codes(SOURCE.recording(grads_without_graph=(call,), missing_graphs=(missing,))) == [
-        ("GS303", ["GS101"])
-    ]
-
-
-def test_a_loss_that_is_not_finite_explains_its_gradients():
-    assert codes(SOURCE.recording(nonfinite_forwards=(FORWARD,), births=(BIRTH,))) == [("GS403", ["GS401"])]
-
-
-def test_an_earlier_gradient_explains_the_parameter_that_it_spoiled():
-    later = replace(FORWARD, step=3, source="w", op="linear", location=BACKWARD)
-    recording = SOURCE.recording(nonfinite_forwards=(later,), births=(BIRTH,), leaves=(leaf("w", got()),))
-    assert codes(recording) == [("GS401", ["GS403"])]
-    of_another = replace(recording, births=(replace(BIRTH, reached=("v",)),), leaves=(leaf("w"), leaf("v")))
-    assert codes(of_another) == [("GS401", []), ("GS403", [])]
-
-
-def test_an_earlier_gradient_does_not_explain_what_the_program_computed_later():
-    later = replace(FORWARD, step=3, location=BACKWARD)
-    assert codes(SOURCE.recording(nonfinite_forwards=(later,), births=(BIRTH,))) == [
-        ("GS401", []),
-        ("GS403", []),
-    ]
-
-
-def test_zero_gradients_follow_from_a_loss_that_is_not_finite():
-    zero = ZeroedAt("ReluBackward0", "relu", BACKWARD, ("w",), (), 2)
-    recording = SOURCE.recording(
-        nonfinite_forwards=(FORWARD,), zeroed=(zero,), leaves=(leaf("w", got(2, zero=2)),)
-    )
-    assert codes(recording) == [("GS403", ["GS108"])]
-
-
-def test_a_finding_takes_the_highest_severity_of_what_is_folded_into_it():
-    caught = replace(MISSING, ended_program=False)
-    recording = SOURCE.recording(missing_graphs=(caught,), severed=(SEVERED,), leaves=(leaf("w"),))
-    (found,), _ = engine.judge(recording)
-    assert (found.code, found.severity) == ("GS101", Severity.ERROR)
-
-
-def test_a_finding_without_subjects_has_no_leaves_in_common():
-    first = Finding("GS106", "a", Severity.ERROR, "first", subjects=("w",))
-    second = Finding("GS107", "b", Severity.ERROR, "second")
-    assert len(engine.fold([first, second], SOURCE.recording())) == 2
-
-
-def test_findings_that_explain_each_other_are_one():
-    first = Finding("GS106", "a", Severity.ERROR, "first", subjects=("w",))
-    second = Finding("GS107", "b", Severity.ERROR, "second", subjects=("w",))
-    third = Finding("GS103", "c", Severity.WARNING, "third", subjects=("w",))
-    (found,) = engine.fold([third, second, first], SOURCE.recording())
-    assert found.message == "first"
-    assert {one.message for one in found.consequences} == {"second", "third"}
 
 
 # ---------------------------------------------------------------- one line

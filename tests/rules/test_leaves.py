@@ -49,6 +49,8 @@ def test_silent_without_a_consequence():
 def test_a_trained_leaf_that_is_gone():
     gone = replace(UPDATE, read_at=None, leaf_lost=True, leaf_had_gradient=True)
     assert "the leaf that was trained is gone" in only("GS104", SOURCE.recording(rebindings=(gone,))).message
+    next_step = replace(gone, location=SOURCE.at("x * 2"), name="x", op="mul")
+    assert check("GS104", SOURCE.recording(rebindings=(next_step,))) == []
 
 
 def test_a_backward_without_a_graph_because_of_it():

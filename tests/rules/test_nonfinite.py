@@ -1,10 +1,11 @@
 """GS401 to GS403: NaN and Inf, in words."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
-from gradscope.facts import NonfiniteBirth, NonfiniteForward, Step
+from gradscope.facts import GradientStats, NonfiniteBirth, NonfiniteForward, Step
 from gradscope.finding import Confidence, Severity
 
 from .facts_samples import Source, check, leaf, only, stats
@@ -161,6 +162,32 @@ def test_a_where_after_the_op_is_told_not_to_help():
 )
 def test_other_origins(origin, text):
     assert text in note(only("GS401", recording(replace(SQRT, origin=origin))), "because")
+
+
+SCALED = Source("scaler.scale(loss).backward()")
+OVERFLOW = replace(
+    SQRT,
+    node="MulBackward0",
+    location=SCALED.at("scaler.scale(loss)"),
+    saved=(stats("other"),),
+    incoming=None,
+    backward=SCALED.at("scaler.scale(loss).backward()"),
+)
+
+
+@pytest.mark.parametrize(("nonfinite", "last", "expected"), [(2, 1.0, 0), (3, math.inf, 1), (2, math.nan, 1)])
+def test_an_overflow_of_a_scaled_loss_is_silent_once_it_is_over(nonfinite, last, expected):
+    gradient = GradientStats(backwards=3, nonfinite_backwards=nonfinite, last_norm=last)
+    leaves = tuple(replace(one, gradient=gradient) for one in LEAVES)
+    found = check("GS401", SCALED.recording(births=(OVERFLOW,), leaves=leaves))
+    assert [one.severity for one in found] == [Severity.WARNING] * expected
+
+
+def test_a_scaled_loss_does_not_excuse_a_division_by_zero():
+    gradient = GradientStats(backwards=3, nonfinite_backwards=1, last_norm=1.0)
+    leaves = tuple(replace(one, gradient=gradient) for one in LEAVES)
+    birth = replace(OVERFLOW, node="DivBackward0", saved=(stats("other", zeros=1),))
+    assert only("GS401", SCALED.recording(births=(birth,), leaves=leaves)).severity is Severity.ERROR
 
 
 def test_a_later_pass_is_probable():

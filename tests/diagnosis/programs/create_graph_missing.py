@@ -1,10 +1,8 @@
 import torch
-import torch.nn as nn
-import torch.nn.functional as F
 
 torch.manual_seed(0)
 
 x = torch.tensor(2.0, requires_grad=True)
-y = x ** 3
+y = x**3
 (first,) = torch.autograd.grad(y, x)  # expect: GS303
 (second,) = torch.autograd.grad(first, x)

@@ -1,6 +1,5 @@
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 
 torch.manual_seed(0)
 
@@ -8,9 +7,11 @@ w = nn.Parameter(torch.zeros(3))
 x, y = torch.randn(20, 3), torch.randn(20)
 opt = torch.optim.LBFGS([w], max_iter=5)
 for _ in range(3):
+
     def closure():
         opt.zero_grad()
         loss = ((x @ w - y) ** 2).mean()
         loss.backward()
         return loss
+
     opt.step(closure)

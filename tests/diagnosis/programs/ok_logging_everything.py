@@ -14,6 +14,13 @@ for _ in range(8):
     opt.zero_grad()
     loss.backward()
     opt.step()
-    log.append((loss.item(), loss.detach(), (out.argmax(1) == y).float().mean(), [p.grad.norm().item() for p in net.parameters()]))
+    log.append(
+        (
+            loss.item(),
+            loss.detach(),
+            (out.argmax(1) == y).float().mean(),
+            [p.grad.norm().item() for p in net.parameters()],
+        )
+    )
     if loss.item() > 100:
         print("high", out.detach().numpy().max())

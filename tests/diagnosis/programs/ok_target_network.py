@@ -5,6 +5,7 @@ import torch.nn.functional as F
 torch.manual_seed(0)
 
 import copy
+
 q = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
 target = copy.deepcopy(q)
 opt = torch.optim.Adam(q.parameters())

@@ -1,10 +1,8 @@
 import torch
-import torch.nn as nn
-import torch.nn.functional as F
 
 torch.manual_seed(0)
 
 x = torch.tensor(2.0, requires_grad=True)
-y = x ** 3
+y = x**3
 y.backward()
 y.backward()  # expect: GS301
