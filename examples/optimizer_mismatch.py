@@ -2,8 +2,8 @@
 
     gradscope trace examples/optimizer_mismatch.py
 
-Look for: the line that replaces the head. The optimizer was built before it, and still holds the old
-one; the new head gets gradients that nobody applies.
+Look for: the optimizer, built one line too early. It still holds the head that the next line replaces;
+the new head gets gradients that nobody applies. Build the optimizer last.
 """
 
 import torch
@@ -13,8 +13,8 @@ torch.manual_seed(0)
 model = nn.Sequential()
 model.body = nn.Sequential(nn.Linear(8, 16), nn.ReLU())
 model.head = nn.Linear(16, 10)
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-model.head = nn.Linear(16, 3)  # <- GS107
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)  # <- GS107
+model.head = nn.Linear(16, 3)
 
 x, y = torch.randn(32, 8), torch.randint(0, 3, (32,))
 for _ in range(3):

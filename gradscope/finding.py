@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-Evidence: TypeAlias = Mapping[str, str | int | float | bool | None | list[str] | list[int] | list[float]]
+Evidence: TypeAlias = Mapping[str, str | int | float | bool | list[str] | list[int] | list[float] | None]
 
 
 class Severity(StrEnum):

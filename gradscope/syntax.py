@@ -169,7 +169,7 @@ def flows_between(source: str, exit_line: int, entry_line: int) -> bool:
 
 
 def feeds_itself(source: str, line: int) -> bool:
-    """Whether the statement on a line uses what it gives: `out, hidden = model(x, hidden)`, also by way of others."""
+    """Whether the statement on a line uses what it gives: `out, hidden = model(x, hidden)`."""
     statement = statement_at(source, line)
     return statement is not None and bool(names_fed_by(source, line) & _sources(statement))
 
@@ -239,7 +239,7 @@ def _covers(statement: ast.stmt, lines: Sequence[str], place: tuple[int, int, in
 
 
 def keeping_statements(source: str, name: str) -> list[int]:
-    """Lines that put something into a container of that (last) name: `x.append(...)`, `x[k] = ...`, `x += ...`."""
+    """Lines that put something into a container of that name: `x.append(...)`, `x[k] = ...`, `x += ...`."""
     tree = parse(source)
     if tree is None:
         return []

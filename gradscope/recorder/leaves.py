@@ -40,14 +40,12 @@ class LeafEntry:
     root: Root | None = None
     module: str | None = None
     module_class: str | None = None
-    module_called: bool = False
-    unused_module: str | None = None
+    chain: tuple[tuple[str, Loc | None], ...] = ()  # modules down to its own, and where each was registered
     root_training: bool = True
     called_inside: str | None = None
     stored_in: str | None = None
     stored_at: Loc | None = None
     made_at: Loc | None = None
-    registered_at: Loc | None = None
     replaced_at: Loc | None = None
     zero_at_start: bool = False
     reached: bool = False
@@ -111,9 +109,9 @@ class Leaves:
 
     def _name(self, tensor: Tensor) -> str:
         roots = list(self._modules.living_roots())
-        for root, _ in roots:
+        for root in self._modules.roots:
             name = root.parameters.get(id(tensor))
-            if name is not None:
+            if name is not None and (root.module() is None or any(root is living for living, _ in roots)):
                 return f"{root.name}.{name}" if len(self._modules.roots) > 1 else name
         name = variable_name(tensor)
         if name is not None:
@@ -143,13 +141,8 @@ class Leaves:
                 entry.root, entry.module, entry.module_class = root, path, type(owner).__name__
                 entry.wants = parameter.requires_grad
                 entry.root_training = module.training
-                entry.module_called = self._modules.used(owner)
                 chain = _chain(module, path)
-                unused = [(p, m) for p, m in chain if not self._modules.used(m)]
-                entry.unused_module = unused[0][0] if unused else None
-                entry.registered_at = (
-                    self._modules.registered_at(unused[0][1] if unused else parameter) or entry.made_at
-                )
+                entry.chain = tuple((p, self._modules.registered_at(m)) for p, m in chain)
                 entry.replaced_at = self._modules.replaced_at([parameter, *(m for _, m in chain)])
         for optimizer in self._optimizers.entries:
             for reference in optimizer.owned.values():
@@ -188,7 +181,7 @@ class Leaves:
                 entry.zero_at_start = plain and not bool(tensor.detach().any())
 
     def got(self, pairs: list[tuple[Tensor, Tensor]]) -> bool:
-        """Folds the gradients of one backward; True where one is a warning sign (non-finite, or up tenfold)."""
+        """Folds the gradients of one backward; True for a warning sign: non-finite, or up tenfold."""
         dense = [(leaf, _values(gradient)) for leaf, gradient in pairs]
         norms = _norms([g for _, g in dense])
         alarming = False
@@ -266,6 +259,8 @@ class Leaves:
                 int(s.get("nonfinite_backwards", 0)),
             )
         root = entry.root
+        unused = [(p, loc) for p, loc in entry.chain if root is not None and not root.was_called(p)]
+        registered = (unused[0][1] if unused else None) or entry.made_at
         return Leaf(
             entry.name,
             entry.shape,
@@ -276,15 +271,15 @@ class Leaves:
             root=root.name if root else None,
             module=entry.module,
             module_class=entry.module_class,
-            module_called=entry.module_called,
-            unused_module=entry.unused_module,
+            module_called=bool(root and root.was_called(entry.module or "")),
+            unused_module=unused[0][0] if unused else None,
             root_called=bool(root and root.with_gradient),
             root_training=entry.root_training,
             called_inside=entry.called_inside,
             alive=entry.tensor() is not None,
             reached=entry.reached,
             made_at=entry.made_at.location() if entry.made_at else None,
-            registered_at=entry.registered_at.location() if entry.registered_at else None,
+            registered_at=registered.location() if registered else None,
             stored_in=entry.stored_in,
             stored_at=entry.stored_at.location() if entry.stored_at else None,
             replaced_at=entry.replaced_at.location() if entry.replaced_at else None,

@@ -10,7 +10,7 @@ import sys
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,22 +30,31 @@ class Root:
 
     module: weakref.ref[nn.Module]
     name: str
+    class_name: str
     paths: dict[int, str] = field(default_factory=dict)
     facts: tuple[ModuleFact, ...] = ()
     parameters: dict[int, str] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)  # by path
     with_gradient: bool = False  # called under grad mode
+
+    def was_called(self, path: str) -> bool:
+        """Whether the module at `path`, or one inside it, ran."""
+        inside = f"{path}." if path else ""
+        return any(
+            count and (called == path or called.startswith(inside)) for called, count in self.calls.items()
+        )
 
 
 class Modules:
     """The running module's path in `now.module`, and the tables behind it."""
 
-    def __init__(self, now: Now) -> None:
+    def __init__(self, now: Now, new_root: Callable[[], None]) -> None:
         self._now = now
+        self._new_root = new_root
         self._thread = threading.get_ident()
         self._stack: list[tuple[str | None, Loc | None, Root | None]] = []
         self._root: Root | None = None
         self.roots: list[Root] = []
-        self._calls: Counter[int] = Counter()
         self._training: dict[int, bool] = {}
         self._strangers: dict[int, tuple[weakref.ref[Tensor], str, str]] = {}
         self._registered: dict[int, tuple[weakref.ref[Any], Loc]] = {}
@@ -75,7 +84,6 @@ class Modules:
 
     def _begin(self, module: nn.Module) -> None:
         now = self._now
-        self._calls[id(module)] += 1
         self._training[id(module)] = module.training
         if self._root is None:
             if next(module.parameters(), None) is None:
@@ -85,6 +93,7 @@ class Modules:
             self._root.with_gradient |= torch.is_grad_enabled()
         path = self._root.paths.get(id(module))
         now.module = self._stranger(module) if path is None else path
+        self._root.calls[now.module] += 1
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if torch.compiler.is_compiling() or threading.get_ident() != self._thread:
@@ -96,9 +105,15 @@ class Modules:
         for root in self.roots:
             if root.module() is module:
                 return root
-        root = Root(weakref.ref(module), type(module).__name__)
-        root.paths = {id(m): path for path, m in module.named_modules()}
+        class_name, paths = type(module).__name__, {id(m): path for path, m in module.named_modules()}
+        for root in self.roots:
+            same = root.class_name == class_name and list(root.paths.values()) == list(paths.values())
+            if same and root.module() is None:  # a program that makes its model anew, again and again
+                root.module, root.paths = weakref.ref(module), paths
+                return root
+        root = Root(weakref.ref(module), class_name, class_name, paths)
         self.roots.append(root)
+        self._new_root()
         return root
 
     def _stranger(self, module: nn.Module) -> str:
@@ -166,10 +181,6 @@ class Modules:
             if not inside:
                 yield root, module
 
-    def used(self, module: nn.Module) -> bool:
-        """Whether a module or one inside it was called."""
-        return any(self._calls[id(m)] for m in module.modules())
-
     def copy_structure(self) -> None:
         """Copies names, classes and counts of every living root, for when it is gone."""
         for root, module in self.living_roots():
@@ -180,8 +191,7 @@ class Modules:
                     root.name,
                     path,
                     type(m).__name__,
-                    self._calls[id(m)],
-                    self._training.get(id(m), m.training),
+                    training=self._training.get(id(m), m.training),
                 )
                 for path, m in module.named_modules()
             )
@@ -192,7 +202,7 @@ class Modules:
         for root in self.roots:
             module = root.module()
             if module is not None:
-                root.name = (name_of(module) or root.name).removeprefix("self.")
+                root.name = (name_of(module) or root.class_name).removeprefix("self.")
             taken[root.name] += 1
             if taken[root.name] > 1:
                 root.name = f"{root.name}#{taken[root.name]}"

@@ -97,7 +97,7 @@ class GradReads:
         return value
 
     def add_refusal(self, value: Value, name: str, loc: Loc) -> None:
-        """A tensor that never was a leaf (`torch.randn(3, requires_grad=True) * 0.1`) was given to an optimizer."""
+        """A tensor that never was a leaf (`torch.randn(3, requires_grad=True) * 0.1`) was to be optimized."""
         assert isinstance(value.loc, Loc)
         rebound = _Rebound(name, value.op, value.loc, weakref.ref(_Nothing()), 0, refused_by=loc)  # type: ignore[arg-type]
         self._rebound.append(rebound)

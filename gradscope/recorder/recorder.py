@@ -77,7 +77,6 @@ class Recorder:
         self._notes: dict[str, None] = {}
         self._not_seen: dict[str, None] = {}
         self._error: BaseException | None = None
-        self._named = False
         now = self.now = Now()
         self.values = TensorValues(now)
         self._births = NodeBirths(now)
@@ -87,7 +86,7 @@ class Recorder:
         self._grad_mode = GradMode(now)
         self._python = PythonValues(now, self._flows_between)
         self._failures = Failures(self.values, variable_name, source_text)
-        self._modules = Modules(now)
+        self._modules = Modules(now, self._copy_structure)
         self._optimizers = Optimizers(now, self._writes, self._reads, self._tick, max_steps)
         self._leaves = Leaves(now, self._modules, self._optimizers)
         self.watchers = Watchers(self._writes, self._aliases, self._watch_results)
@@ -215,8 +214,7 @@ class Recorder:
 
     def _copy_structure(self) -> None:
         try:
-            if not self._named:
-                self._modules.name_roots(variable_name)
+            self._modules.name_roots(variable_name)
             self._modules.copy_structure()
             self._leaves.copy_structure()
         except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
@@ -277,7 +275,7 @@ class Recorder:
         return dataclasses.replace(recording, sources=collect_sources(recording))
 
     def _reads_at_the_end(self) -> tuple[tuple[Rebinding, ...], tuple[NonleafGradRead, ...]]:
-        """The `.grad` facts, with the one that ended the program: it died at that line, or of the None it got."""
+        """The `.grad` facts, with the one that ended the program: there, or of the None it got there."""
         error = self._error
         died_at = self._failures.last_location(error) if error is not None else None
         fatal = self._reads.last_read() if "'NoneType'" in str(error) else None
@@ -294,7 +292,12 @@ class Recorder:
         )
 
     def _module_facts(self) -> tuple[ModuleFact, ...]:
-        return tuple(fact for root in self._modules.roots if root.with_gradient for fact in root.facts)
+        return tuple(
+            dataclasses.replace(fact, root=root.name, called=root.calls[fact.path])
+            for root in self._modules.roots
+            if root.with_gradient
+            for fact in root.facts
+        )
 
     def _faults(self) -> tuple[str, ...]:
         faults = self.now.faults + self.watchers.faults()

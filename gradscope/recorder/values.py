@@ -112,13 +112,13 @@ class TensorValues:
         return entry[0]() if entry is not None else None
 
     def alias(self, alias: Tensor, source: Tensor) -> None:
-        """`alias` is another name for `source`'s memory (`source.data`): what is written to it, is in both."""
+        """`alias` is another name for `source`'s memory (`source.data`): a write to one is in both."""
         if len(self._sources) > 4096:
             self._sources = {k: refs for k, refs in self._sources.items() if refs[0]() is not None}
         self._sources[id(alias)] = (_ref(alias), _ref(source))
 
     def written_with(self, tensor: Tensor) -> list[Tensor]:
-        """The tensors whose content changes when `tensor` is written: itself, its base, what it is an alias of."""
+        """The tensors that a write to `tensor` changes: itself, its base, what it is an alias of."""
         base = base_of(tensor)
         found = [tensor] if base is None else [tensor, base]
         for one in list(found):
