@@ -151,6 +151,7 @@ def _own_statements(scope: ast.AST) -> Iterator[ast.stmt]:
         stack[:0] = list(ast.iter_child_nodes(node))
 
 
+@lru_cache(maxsize=4096)
 def flows_between(source: str, exit_line: int, entry_line: int) -> bool:
     """Whether a value computed on one line is, by names, used on another of the same function."""
     if exit_line == entry_line:

@@ -208,7 +208,7 @@ class Flow:
 
     @staticmethod
     def first_cuts(root: Value, limit: int = 100_000) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
-        """For a root without a graph: the cuts on the shortest way from it to a leaf, and that way."""
+        """For a root without a graph: the cuts on the shortest way to a leaf, and that way."""
         seen = {id(root)}
         queue: deque[tuple[Value, _Chain]] = deque([(root, None)])
         partial: _Chain = None

@@ -27,6 +27,7 @@ from gradscope.recorder.values import base_of, version
 
 _VERSIONS = re.compile(r"is at version (\d+); expected version (\d+)")
 _MOST_WRITES = 20_000
+_EPOCHS_KEPT = 8
 _current_sequence_nr = torch._C._autograd._get_sequence_nr
 
 
@@ -40,6 +41,7 @@ class Write:
     op: str
     loc: Loc
     sequence_nr: int
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,15 @@ class WriteLog:
     def _exchanged(self, tensor: Tensor, before: int, loc: Loc) -> None:
         """A tensor got other memory: those who saved it see the new one, and the bumped version."""
         self._writes.append(
-            Write(storage_of(tensor), before, version(tensor), "set_", loc, _current_sequence_nr())
+            Write(
+                storage_of(tensor),
+                before,
+                version(tensor),
+                "set_",
+                loc,
+                _current_sequence_nr(),
+                self._now.epoch,
+            )
         )
         self.unversioned(tensor, "set_", "set_", loc)
 
@@ -128,12 +138,18 @@ class WriteLog:
         like a write after the save.
         """
         storage = storage_of(tensor)
-        self._writes.append(Write(storage, before, version(tensor), op, loc, sequence_nr))
+        epoch = self._now.epoch
+        self._writes.append(Write(storage, before, version(tensor), op, loc, sequence_nr, epoch))
         base = base_of(tensor)
         if storage in self._handed_out:
             self._remember(UnversionedWrite(storage, "storage", op, loc, sequence_nr, self._now.epoch))
         if self._is_alias(tensor) or (base is not None and self._is_alias(base)):
             self._remember(UnversionedWrite(storage, "data", op, loc, sequence_nr, self._now.epoch))
+
+    def tick(self) -> None:
+        """Forgets writes of old epochs: the graphs that could miss them are gone, or were told of."""
+        while self._writes and self._writes[0].epoch < self._now.epoch - _EPOCHS_KEPT:
+            self._writes.popleft()
 
     def stepped(self, versions: Iterable[tuple[Tensor, int]], op: str, loc: Loc) -> None:
         """An optimizer changed its parameters."""
@@ -141,7 +157,9 @@ class WriteLog:
         for tensor, before in versions:
             after = version(tensor)
             if after != before:
-                self._writes.append(Write(storage_of(tensor), before, after, op, loc, sequence_nr))
+                self._writes.append(
+                    Write(storage_of(tensor), before, after, op, loc, sequence_nr, self._now.epoch)
+                )
 
     def unversioned_alias(self, alias: Tensor) -> None:
         """`alias` shares memory with another tensor, but not its version counter."""

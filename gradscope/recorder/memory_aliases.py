@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gradscope.facts import SilentMutation
 from gradscope.finding import Location
-from gradscope.recorder.now import Now
+from gradscope.recorder.inplace import storage_of
 from gradscope.recorder.places import Loc
 from gradscope.recorder.values import is_plain, version
 
@@ -26,6 +26,7 @@ _MOST_EXPOSED = 4096
 _MOST_WATCHED = 512
 _RECHECKED_EACH_OP = 4
 _MOST_BYTES = 1 << 24
+_RECHECKED_BYTES = 1 << 16
 
 
 @dataclass(slots=True, eq=False)
@@ -37,36 +38,47 @@ class Watched:
     version: int
     used: Loc
     intact: Loc
-    epoch: int
+    size_bytes: int
 
 
 class MemoryAliases:
     """Watches exposed memory for writes that no version counter shows."""
 
-    def __init__(self, now: Now) -> None:
-        self._now = now
-        self._exposed: OrderedDict[int, None] = OrderedDict()  # data pointers
+    def __init__(self) -> None:
+        self._exposed: OrderedDict[int, weakref.ref[Any]] = OrderedDict()  # storage -> the array over it
         self._watched: deque[Watched] = deque(maxlen=_MOST_WATCHED)
         self._found: dict[tuple[Loc, Loc], list[Any]] = {}
         self._keep: OrderedDict[int, Tensor] = OrderedDict()
 
     @property
     def active(self) -> bool:
-        """Whether any memory was handed out yet."""
+        """Whether memory that was handed out is still in other hands."""
         return bool(self._exposed)
 
-    def exposed(self, tensor: Tensor, loc: Loc) -> None:
-        """`tensor`'s memory is now in other hands too."""
+    def exposed(self, tensor: Tensor, array: Any) -> None:
+        """`array` shows `tensor`'s memory; whoever holds it, or a view of it, can write there."""
         if not is_plain(tensor) or tensor.device.type != "cpu" or tensor.layout is not torch.strided:
             return
-        self._exposed[tensor.data_ptr()] = None
+        while isinstance(getattr(array, "base", None), type(array)):
+            array = array.base
+        self._exposed[storage_of(tensor)] = weakref.ref(array)
         if len(self._exposed) > _MOST_EXPOSED:
             self._exposed.popitem(last=False)
+
+    def tick(self) -> None:
+        """Forgets memory that nobody else holds any more."""
+        for storage in [storage for storage, array in self._exposed.items() if array() is None]:
+            del self._exposed[storage]
+
+    def _is_exposed(self, tensor: Tensor) -> bool:
+        array = self._exposed.get(storage_of(tensor))
+        return array is not None and array() is not None
 
     def used(self, inputs: list[Tensor], loc: Loc, made_nodes: bool) -> None:
         """An op ran on `inputs`: check what is watched, and watch the exposed among them."""
         for watched in list(self._watched)[-_RECHECKED_EACH_OP:]:
-            self._check(watched, loc)
+            if watched.size_bytes <= _RECHECKED_BYTES:
+                self._check(watched, loc)
         if not made_nodes:
             return
         for tensor in inputs:
@@ -75,12 +87,19 @@ class MemoryAliases:
                 and tensor.device.type == "cpu"
                 and tensor.layout is torch.strided
                 and tensor.numel() * tensor.element_size() <= _MOST_BYTES
-                and tensor.data_ptr() in self._exposed
+                and self._is_exposed(tensor)
                 and not any(w.tensor() is tensor for w in self._watched)
             ):
                 reference = weakref.ref(tensor)
                 self._watched.append(
-                    Watched(reference, _checksum(tensor), version(tensor), loc, loc, self._now.epoch)
+                    Watched(
+                        reference,
+                        _checksum(tensor),
+                        version(tensor),
+                        loc,
+                        loc,
+                        tensor.numel() * tensor.element_size(),
+                    )
                 )
                 self._keep[id(tensor)] = tensor
                 if len(self._keep) > _MOST_WATCHED:

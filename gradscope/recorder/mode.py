@@ -86,7 +86,7 @@ class ValueMode(TorchFunctionMode):
             return func(*args, **kwargs) if kwargs else func(*args)
         now.ops += 1
         loc = self.loc(sys._getframe(1))
-        if kind is _PURE and not kwargs and not self.watching_results and not self.python.active:
+        if kind is _PURE and not kwargs:
             return self._run_pure(func, args, loc)
         if kind is not _PURE and kind is not _WRITES:
             special = self.specials.get(kind)
@@ -95,7 +95,7 @@ class ValueMode(TorchFunctionMode):
         return self.run(func, args, kwargs or {}, loc, kind is not _PURE)
 
     def _run_pure(self, func: Any, args: Sequence[Any], loc: Loc) -> Any:
-        """The common case of `run`, straightened: positional arguments, no writes, nobody watching."""
+        """The common case of `run`, straightened: positional arguments and no writes."""
         now = self.now
         parents = []
         inputs = []
@@ -103,6 +103,9 @@ class ValueMode(TorchFunctionMode):
             for arg in args:
                 if type(arg) is Tensor or type(arg) is Parameter:
                     inputs.append(arg)
+                elif type(arg) is float:
+                    if self.python.active:
+                        parents += self.python.among_arguments((arg,), {}, loc)
                 elif isinstance(arg, (Tensor, tuple, list)):
                     inputs.extend(_tensors((arg,), {}))
             get = self.values.get
@@ -135,7 +138,16 @@ class ValueMode(TorchFunctionMode):
                     self.derive(op_name(func), inputs, parents, output, loc)
             except Exception as error:  # noqa: BLE001
                 now.fault(f"result of {op_name(func)}", error)
+        if self.watching_results:
+            self._made(op_name(func), inputs, output, loc, args, {})
         return output
+
+    def _made(self, op: str, inputs: list[Tensor], output: Any, loc: Loc, args: Any, kwargs: Any) -> None:
+        try:
+            with torch._C.DisableTorchFunction():
+                self.observer.made(op, inputs, output, loc, args, kwargs)
+        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
+            self.now.fault(f"watching {op}", error)
 
     def loc(self, frame: Any) -> Loc:
         """The Loc of the program's frame at or above `frame`, with the caller it was reached from."""
@@ -198,11 +210,10 @@ class ValueMode(TorchFunctionMode):
                         self.wrote(tensor, before, op_name(func), inputs, parents, loc, sequence_nr)
             if parents:
                 self.derive(op_name(func), inputs, parents, output, loc)
-            if self.watching_results:
-                with torch._C.DisableTorchFunction():
-                    self.observer.made(op_name(func), inputs, output, loc, args, kwargs)
         except Exception as error:  # noqa: BLE001
             now.fault(f"result of {op_name(func)}", error)
+        if self.watching_results:
+            self._made(op_name(func), inputs, output, loc, args, kwargs)
         return output
 
     def _guarded(self, call: Callable[..., None], *args: Any) -> None:

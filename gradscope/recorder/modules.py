@@ -185,7 +185,7 @@ class Modules:
         """Copies names, classes and counts of every living root, for when it is gone."""
         for root, module in self.living_roots():
             root.paths = {id(m): path for path, m in module.named_modules()}
-            root.parameters = {id(p): name for name, p in module.named_parameters(remove_duplicate=False)}
+            root.parameters = {id(p): name for name, p in module.named_parameters()}
             root.facts = tuple(
                 ModuleFact(
                     root.name,

@@ -22,7 +22,7 @@ def user_frames(start: FrameType | None = None) -> Iterator[FrameType]:
 
 def variable_name(thing: Any) -> str | None:
     """The name of a local or global variable that holds `thing` now, or `owner.attribute`, or `items[0]`."""
-    frames = list(user_frames())
+    frames = list(user_frames()) or [f for top in sys._current_frames().values() for f in user_frames(top)]
     spaces: list[dict[str, Any]] = [frame.f_locals for frame in frames]
     if frames:
         spaces.append(frames[-1].f_globals)
@@ -54,7 +54,11 @@ def _inside(holder: Any, thing: Any) -> str | None:
         for name, item in list(getattr(holder, "__dict__", {}).items())[:256]:
             if item is thing:
                 return f".{name}"
-            if type(item) in (list, tuple, dict):
+            if name in ("_modules", "_parameters", "_buffers") and type(item) is dict:
+                named = next((f".{inner}" for inner, held in item.items() if held is thing), None)
+                if named is not None:
+                    return named
+            elif type(item) in (list, tuple, dict):
                 deeper = _inside(item, thing)
                 if deeper is not None:
                     return f".{name}{deeper}"

@@ -81,7 +81,7 @@ class Recorder:
         self.values = TensorValues(now)
         self._births = NodeBirths(now)
         self._writes = WriteLog(now)
-        self._aliases = MemoryAliases(now)
+        self._aliases = MemoryAliases()
         self._reads = GradReads(now, self.values)
         self._grad_mode = GradMode(now)
         self._python = PythonValues(now, self._flows_between)
@@ -204,6 +204,8 @@ class Recorder:
         self.now.epoch += 1
         self.values.flow.tick(self.now.epoch)
         self._python.tick(self.now.epoch)
+        self._writes.tick()
+        self._aliases.tick()
         self._retention.tick()
 
     def _after_backward(self, accumulates: bool) -> None:

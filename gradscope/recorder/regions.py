@@ -8,6 +8,7 @@ and the region is one op.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +43,20 @@ class Regions:
 
     def install(self, patches: Patches) -> None:
         """Wraps torch.compile's callables, the fused modules' forward, and threads."""
-        self._install_compiled(patches)
+        if "torch._dynamo.eval_frame" in sys.modules:
+            self._install_compiled(patches)
+        else:  # importing Dynamo costs a second: wait until the program asks for it
+            compile_ = torch.compile
+            region, installed = self, [False]
+
+            @functools.wraps(compile_)
+            def compile_watched(*args: Any, **kwargs: Any) -> Any:
+                if not installed[0]:
+                    installed[0] = True
+                    region._install_compiled(patches)
+                return compile_(*args, **kwargs)
+
+            patches.replace(torch, "compile", compile_watched)
         for kind in _FUSED:
             patches.replace(kind, "forward", self._fused(kind.forward))
         self._install_threads(patches)

@@ -60,7 +60,9 @@ class Retention:
         self._next_search = now + 4**self._searches
         for held in self._held_tensors():
             if held.loc not in self._found:
-                self._found[held.loc] = self._fact(held)
+                fact = self._fact(held)
+                if held.accumulated or fact.holder is not None:
+                    self._found[held.loc] = fact
 
     def _held_tensors(self) -> list[_Held]:
         by_line: dict[Loc, tuple[str, dict[int, Tensor]]] = {}

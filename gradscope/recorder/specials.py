@@ -159,7 +159,7 @@ class Specials:
         output = func(*args, **kwargs)
 
         def note() -> None:
-            self.aliases.exposed(args[0], loc)
+            self.aliases.exposed(args[0], output)
             value = self.values.get(args[0])
             if value is not None:
                 self.python.left(output, value, op_name(func).strip("_"), loc)
@@ -179,7 +179,7 @@ class Specials:
         if not isinstance(output, Tensor):
             return
         if op in ("from_numpy", "as_tensor", "asarray") and args and not isinstance(args[0], Tensor):
-            self.aliases.exposed(output, loc)
+            self.aliases.exposed(output, args[0])
         contents = [a for a in (*args, *kwargs.values()) if not isinstance(a, Tensor)]
         literals = literal_numbers(loc)
         origins: list[Value] = []

@@ -212,4 +212,8 @@ def base_of(tensor: Tensor) -> Tensor | None:
 
 def is_plain(tensor: Tensor) -> bool:
     """True for a tensor with memory of its own to look at: no subclass, wrapper, fake or meta tensor."""
-    return type(tensor) in (Tensor, torch.nn.Parameter) and tensor.device.type != "meta"
+    return (
+        type(tensor) in (Tensor, torch.nn.Parameter)
+        and tensor.device.type != "meta"
+        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )

@@ -18,6 +18,7 @@ from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import user_frame
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_BECAUSE_OF_US = "Using `torch.compile(module)` when there are global hooks on modules"
 _OVERRIDES = torch.overrides.__file__
 
 
@@ -26,6 +27,8 @@ def install(patches: Patches) -> None:
     show: Any = warnings._showwarnmsg  # type: ignore[attr-defined]
 
     def show_at_the_program(message: Any) -> None:
+        if str(message.message).startswith(_BECAUSE_OF_US):
+            return
         frame = user_frame(sys._getframe(1)) if message.filename.startswith(_OURS) else None
         if message.filename == _OVERRIDES:
             frame = user_frame(sys._getframe(1))
