@@ -76,10 +76,8 @@ class Optimizers:
             watch._guarded(watch._constructed, this)
 
         patches.replace(Optimizer, "__init__", __init__)
-        before: Any = torch.compiler.disable(self._before_step)  # type: ignore[no-untyped-call]
-        after: Any = torch.compiler.disable(self._after_step)  # type: ignore[no-untyped-call]
-        patches.hook(register_optimizer_step_pre_hook(before))
-        patches.hook(register_optimizer_step_post_hook(after))
+        patches.hook(register_optimizer_step_pre_hook(_never_compiled(self._before_step)))
+        patches.hook(register_optimizer_step_post_hook(_never_compiled(self._after_step)))
 
     def _guarded(self, note: Callable[..., None], *args: Any) -> None:
         try:
@@ -159,3 +157,13 @@ class Optimizers:
             self._refresh(entry, optimizer)
         self._writes.stepped(self._versions.pop(id(optimizer), ()), f"{entry.class_name}.step", here(3))
         self._ticked()
+
+
+def _never_compiled(hook: Callable[[Any, Any, Any], None]) -> Any:
+    """The hook, marked as `torch.compiler.disable` marks it, which would import Dynamo for a second."""
+
+    def outside(optimizer: Any, args: Any, kwargs: Any) -> None:
+        hook(optimizer, args, kwargs)
+
+    outside._torchdynamo_disable = True  # type: ignore[attr-defined]
+    return outside

@@ -70,7 +70,7 @@ class Loc:
     fails, and AOTAutograd calls `copy()` on it and appends to the result.
     """
 
-    __slots__ = ("__weakref__", "caller", "code", "lasti", "module")
+    __slots__ = ("__weakref__", "_location", "caller", "code", "lasti", "module")
 
     def __init__(
         self, code: CodeType | None, lasti: int, module: str | None = None, caller: Loc | None = None
@@ -79,6 +79,7 @@ class Loc:
         self.lasti = lasti
         self.module = module
         self.caller = caller
+        self._location: Location | None = None
 
     def __iter__(self) -> Iterator[str]:
         return iter([f"  {self}\n"])
@@ -99,9 +100,9 @@ class Loc:
 
     def location(self) -> Location | None:
         """The place in the source; None for an op that no frame of the program called."""
-        if self.code is None:
-            return None
-        return location_of(self.code, self.lasti, self.module)
+        if self._location is None and self.code is not None:
+            self._location = location_of(self.code, self.lasti, self.module)
+        return self._location
 
 
 NOWHERE = Loc(None, 0)

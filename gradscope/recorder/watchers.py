@@ -24,6 +24,7 @@ from gradscope.recorder.values import grad_fn
 _FIRST_BACKWARDS = 3
 _AFTER_A_WARNING = 3
 _NODE_HOOK_BACKWARDS = 20
+_LARGE_GRAPH = 4096
 _current_sequence_nr = torch._C._autograd._get_sequence_nr
 
 
@@ -42,6 +43,7 @@ class Watchers:
         self._backwards = 0
         self._hooks_until = _NODE_HOOK_BACKWARDS
         self._forward_until = _FIRST_BACKWARDS
+        self._alarmed = False
         self.forward.armed = True
 
     @property
@@ -76,6 +78,7 @@ class Watchers:
 
     def alarm(self) -> None:
         """A warning sign: look closely at the next passes."""
+        self._alarmed = True
         self._hooks_until = max(self._hooks_until, self._backwards + _AFTER_A_WARNING)
         self._forward_until = max(self._forward_until, self._backwards + _AFTER_A_WARNING)
         self.arm()
@@ -99,9 +102,17 @@ class Watchers:
         if loss is not None and not math.isfinite(loss):
             self.forward.loss_is_nonfinite(roots[0], nodes, backward, step)
         self.chain.before(nodes, roots, grad_tensors, backward)
-        if self._backwards < self._hooks_until:
+        if self._hooks_wanted(len(nodes)):
             exact = self._backwards < _NODE_HOOK_BACKWARDS
             self.nodes.before(nodes, roots, backward, step=step, inputs=inputs or None, exact=exact)
+
+    def _hooks_wanted(self, nodes: int) -> bool:
+        """Node hooks cost as much as a tiny op itself: on a large graph, not on every early backward."""
+        if self._backwards >= self._hooks_until:
+            return False
+        alarmed = self._backwards >= _NODE_HOOK_BACKWARDS or self._alarmed
+        number = self._backwards + 1
+        return nodes <= _LARGE_GRAPH or alarmed or number & (number - 1) == 0
 
     def not_seen(self) -> list[str]:
         """What the watchers had to pass over."""
