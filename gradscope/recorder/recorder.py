@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gradscope import syntax
 from gradscope.facts import CutKind, ModuleFact, NonleafGradRead, ProgramEnd, Rebinding, Recording
 from gradscope.finding import Location
+from gradscope.folds.accumulation import Accumulation
 from gradscope.folds.flow import Severing, Value, is_copy_of_leaf
 from gradscope.recorder import warning_origin
 from gradscope.recorder.backward import BackwardWatch
@@ -31,6 +32,7 @@ from gradscope.recorder.now import Now
 from gradscope.recorder.optimizers import Optimizers, StepLimit
 from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import Loc, here
+from gradscope.recorder.precision import Precision
 from gradscope.recorder.python_values import PythonValues
 from gradscope.recorder.reads import GradReads
 from gradscope.recorder.regions import Regions
@@ -87,7 +89,7 @@ class Recorder:
         self._python = PythonValues(now, self._flows_between)
         self._failures = Failures(self.values, variable_name, source_text)
         self._modules = Modules(now, self._copy_structure)
-        self._optimizers = Optimizers(now, self._writes, self._reads, self._tick, max_steps)
+        self._optimizers = Optimizers(now, self._writes, self._reads, self._stepped, max_steps)
         self._leaves = Leaves(now, self._modules, self._optimizers)
         self.watchers = Watchers(self._writes, self._aliases, self._watch_results)
         self._retention = Retention(now, self._births, self.values, source_text)
@@ -106,6 +108,8 @@ class Recorder:
         )
         self._observer = _Observer(self._writes, self._reads, self._failures, self.watchers)
         self._regions = Regions(now, self.values, self._new_mode, self.not_seen)
+        self._precision = Precision(self.note)
+        self._accumulation = Accumulation()
         self._mode = self._new_mode()
         self._mode.watching_results = True
 
@@ -127,6 +131,7 @@ class Recorder:
                 self._optimizers,
                 self._backwards,
                 self._regions,
+                self._precision,
             ):
                 part.install(self._patches)
             self._wrap_constructors()
@@ -208,7 +213,13 @@ class Recorder:
         self._aliases.tick()
         self._retention.tick()
 
+    def _stepped(self) -> None:
+        self._accumulation.stepped()
+        self._tick()
+
     def _after_backward(self, accumulates: bool) -> None:
+        if accumulates:
+            self._accumulation.backward()
         if accumulates and not self._optimizers.entries:
             self._tick()
         if self._progress is not None:
@@ -271,7 +282,7 @@ class Recorder:
             nonfinite_forwards=self.watchers.forward.facts(self._leaves.name_of),
             zeroed=self.watchers.nodes.zeroing.facts(self._leaves.name_of),
             chains=self.watchers.chain.facts(self._leaves.name_of, _expression_of),
-            notes=tuple(self._notes),
+            notes=(*self._notes, *filter(None, [self._accumulation.note()])),
             not_seen=(*self._not_seen, *self._faults()),
         )
         return dataclasses.replace(recording, sources=collect_sources(recording))

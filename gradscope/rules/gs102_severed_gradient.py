@@ -93,11 +93,20 @@ def _by_cut(recording: Recording, leaves: dict[str, Leaf]) -> dict[object, list[
         if not fact.cuts or leaf is None or not is_trained(recording, leaf):
             continue
         cut = fact.cuts[0]
-        if _is_missing_create_graph(recording, cut):
+        if _is_missing_create_graph(recording, cut) or _is_wanted_copy(recording, fact):
             continue
         where = cut_location(cut)
         groups.setdefault((cut.kind, where.at if where else cut.op), []).append(fact)
     return groups
+
+
+def _is_wanted_copy(recording: Recording, fact: SeveredLeaf) -> bool:
+    """Where nothing is optimized, a parameter copied without its gradient, outside any forward, is meant so."""
+    if recording.optimizers or len(fact.path) < 2:
+        return False
+    taken = fact.path[1]
+    outside = taken.location is None or taken.location.module is None
+    return taken.cut and taken.op in ("detach", "data") and outside
 
 
 def _is_missing_create_graph(recording: Recording, cut: Cut) -> bool:
