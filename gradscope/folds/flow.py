@@ -148,7 +148,7 @@ _COPIES = frozenset(
 
 
 def is_copy_of_leaf(value: Value) -> bool:
-    """Whether a value is a leaf's own content, copied: a deep-copied layer, a starting point, a target network.
+    """Whether a value is a leaf's own content, copied: a deep-copied layer, a start, a target network.
 
     A leaf made from it starts afresh: nobody expects a gradient to go back to where it was copied from.
     """

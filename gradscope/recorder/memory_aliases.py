@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 import zlib
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ class MemoryAliases:
     """Watches exposed memory for writes that no version counter shows."""
 
     def __init__(self) -> None:
+        self.changed: Callable[[], None] = lambda: None  # called when `active` changes
         self._exposed: OrderedDict[int, weakref.ref[Any]] = OrderedDict()  # storage -> the array over it
         self._watched: deque[Watched] = deque(maxlen=_MOST_WATCHED)
         self._found: dict[tuple[Loc, Loc], list[Any]] = {}
@@ -61,14 +63,20 @@ class MemoryAliases:
             return
         while isinstance(getattr(array, "base", None), type(array)):
             array = array.base
+        was_active = self.active
         self._exposed[storage_of(tensor)] = weakref.ref(array)
+        if not was_active:
+            self.changed()
         if len(self._exposed) > _MOST_EXPOSED:
             self._exposed.popitem(last=False)
 
     def tick(self) -> None:
         """Forgets memory that nobody else holds any more."""
+        was_active = self.active
         for storage in [storage for storage, array in self._exposed.items() if array() is None]:
             del self._exposed[storage]
+        if was_active and not self.active:
+            self.changed()
 
     def _is_exposed(self, tensor: Tensor) -> bool:
         array = self._exposed.get(storage_of(tensor))

@@ -20,6 +20,7 @@ from gradscope.recorder.now import Now
 from gradscope.recorder.places import NOWHERE
 
 _ref = weakref.ref
+_SWEPT_AT = 1024  # entries; from then on whenever the table has doubled
 
 
 def requires_grad(tensor: Tensor) -> bool:
@@ -52,7 +53,7 @@ class TensorValues:
     def __init__(self, now: Now) -> None:
         self._now = now
         self._table: dict[int, tuple[weakref.ref[Tensor], Value]] = {}
-        self._limit = 4096
+        self._limit = _SWEPT_AT
         self._sources: dict[int, tuple[weakref.ref[Tensor], weakref.ref[Tensor]]] = {}
         self.flow = Flow()
 
@@ -113,7 +114,7 @@ class TensorValues:
 
     def alias(self, alias: Tensor, source: Tensor) -> None:
         """`alias` is another name for `source`'s memory (`source.data`): a write to one is in both."""
-        if len(self._sources) > 4096:
+        if len(self._sources) > _SWEPT_AT:
             self._sources = {k: refs for k, refs in self._sources.items() if refs[0]() is not None}
         self._sources[id(alias)] = (_ref(alias), _ref(source))
 
@@ -145,7 +146,7 @@ class TensorValues:
 
     def _sweep(self) -> None:
         self._table = {key: entry for key, entry in self._table.items() if entry[0]() is not None}
-        self._limit = max(4096, 2 * len(self._table))
+        self._limit = max(_SWEPT_AT, 2 * len(self._table))
 
     def opaque(self, op: str, inputs: list[Tensor], output: Any, loc: Place, cut: Severing | None) -> None:
         """One op for a region that could not be looked into."""

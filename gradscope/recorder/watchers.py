@@ -45,6 +45,7 @@ class Watchers:
         self._forward_until = _FIRST_BACKWARDS
         self._alarmed = False
         self.forward.armed = True
+        aliases.changed = self.arm
 
     @property
     def suspicious(self) -> bool:
@@ -71,10 +72,13 @@ class Watchers:
         if self.forward.armed:
             self.forward.check(op, inputs, output, loc, tuple(args), kwargs)
         node = grad_fn(output) if isinstance(output, Tensor) else None
-        if self.chain.recording_values and node is not None:
+        if node is not None and self._values_wanted():
             self.chain.value(node._sequence_nr(), output)
         if self.aliases.active:
             self.aliases.used(inputs, loc, made_nodes=node is not None)
+
+    def _values_wanted(self) -> bool:
+        return self._backwards < _NODE_HOOK_BACKWARDS and self.chain.recording_values
 
     def alarm(self) -> None:
         """A warning sign: look closely at the next passes."""
@@ -86,7 +90,7 @@ class Watchers:
     def arm(self) -> None:
         """Turns the watching of results on or off, as the count of backwards says."""
         self.forward.armed = self._backwards < self._forward_until
-        self._watch_results(self.forward.armed or self.chain.recording_values or self.aliases.active)
+        self._watch_results(self.forward.armed or self._values_wanted() or self.aliases.active)
 
     def before(
         self,

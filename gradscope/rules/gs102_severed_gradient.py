@@ -101,7 +101,7 @@ def _by_cut(recording: Recording, leaves: dict[str, Leaf]) -> dict[object, list[
 
 
 def _is_wanted_copy(recording: Recording, fact: SeveredLeaf) -> bool:
-    """Where nothing is optimized, a parameter copied without its gradient, outside any forward, is meant so."""
+    """Where nothing is optimized, a parameter copied without its gradient outside any forward is meant so."""
     if recording.optimizers or len(fact.path) < 2:
         return False
     taken = fact.path[1]
