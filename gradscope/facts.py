@@ -159,6 +159,7 @@ class Leaf:
     called_inside: str | None = None  # the root whose forward called the module that owns it
     alive: bool = True
     reached: bool = False  # in the graph of some backward, also of one that raised
+    used: bool = False  # an op took it in
     made_at: Location | None = None
     registered_at: Location | None = None
     stored_in: str | None = None
@@ -289,7 +290,8 @@ class SilentMutation:
     """A saved tensor whose memory changed past its version counter: the gradient is silently wrong.
 
     `how` is "data", "set_", "storage" or "numpy". Where the exact line could not be seen (a NumPy
-    write), `location` is inferred, `after` and `before` bracket it and `exact` is False.
+    write), `location` is inferred, `after` and `before` bracket it and `exact` is False. `array_first`
+    says that the tensor was made over an array of the program's, and not the array over a tensor.
     """
 
     how: str
@@ -303,6 +305,7 @@ class SilentMutation:
     after: Location | None = None
     before: Location | None = None
     count: int = 1
+    array_first: bool = False
 
 
 # ---------------------------------------------------------------- lifecycle
@@ -314,6 +317,9 @@ class SecondBackward:
 
     `carriers` are the lines that took a tensor of the old graph into the new one, the first one
     first; empty where the very same graph was walked again. `freed_by` is the earlier backward.
+    `recurrent` says that the line of the old tensor ran again since: one step hands it to the next.
+    `stepped` says that an optimizer stepped in between. `built_by` is the statement that built the old
+    graph where that came before the loop of the backward.
     """
 
     location: Location | None
@@ -323,6 +329,9 @@ class SecondBackward:
     node_at: Location | None
     subject: str | None = None
     ended_program: bool = False
+    recurrent: bool = True
+    stepped: bool = True
+    built_by: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +350,84 @@ class RetainedGraph:
     steps: int
     accumulated: bool  # a running sum (one tensor over a growing graph), not a list of tensors
     exact: bool = True
+
+
+# ---------------------------------------------------------------- the order of a training step
+
+
+@dataclass(frozen=True, slots=True)
+class StaleGradient:
+    """A backward that added to gradients which an earlier step had used and nothing had zeroed.
+
+    `location` is that backward, `step` the step that then used the sum, `left_by` the backward whose
+    gradients were still there, `zeroed_at` where these gradients are zeroed at another time. Where the
+    owner had not stepped in between, and another optimizer had, `other_step` is that one's step. Leaves
+    that the program steps itself have no `step` and no `optimizer`. `count` is how many steps used such
+    a sum, of the `steps` seen there.
+    """
+
+    location: Location | None
+    step: Location | None
+    optimizer: str | None
+    leaves: tuple[str, ...]
+    left_by: Location | None = None
+    other_step: Location | None = None
+    zeroed_at: Location | None = None
+    count: int = 1
+    steps: int = 0
+
+
+class ClipOrder(StrEnum):
+    """When gradients were clipped that should not have been then."""
+
+    BEFORE_BACKWARD = "before-backward"
+    AFTER_STEP = "after-step"
+    BEFORE_UNSCALE = "before-unscale"
+    BETWEEN_BACKWARDS = "between-backwards"
+
+
+@dataclass(frozen=True, slots=True)
+class ClipOutOfOrder:
+    """A call that clips gradients at the wrong time; `backward` and `step` are those it should lie between.
+
+    `scale` is the loss scale of a gradient that was still multiplied by it.
+    """
+
+    kind: ClipOrder
+    location: Location | None
+    backward: Location | None = None
+    step: Location | None = None
+    scale: float | None = None
+    count: int = 1
+
+
+class StepOrder(StrEnum):
+    """What was wrong with the time of a step."""
+
+    NO_GRADIENT = "no-gradient"  # every gradient None, at every step
+    ZEROED = "zeroed"  # what backward gave was zeroed before the step, at every step
+    INSIDE_PASS = "inside-pass"  # between a forward and its backward
+    PAST_SCALER = "past-scaler"  # gradients still multiplied by the loss scale
+    SCHEDULER_FIRST = "scheduler-first"  # the scheduler stepped before the optimizer did
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutOfOrder:
+    """Steps at one line that came at the wrong time.
+
+    `location` is the step, that of the scheduler for SCHEDULER_FIRST. `backward` is the backward (or
+    the `autograd.grad`) concerned, `other` the zeroing line for ZEROED, the optimizer's step for
+    SCHEDULER_FIRST. `grad_call` says that `backward` is an `autograd.grad`, which fills no `.grad`.
+    """
+
+    kind: StepOrder
+    location: Location | None
+    optimizer: str
+    backward: Location | None = None
+    other: Location | None = None
+    grad_call: bool = False
+    scale: float | None = None
+    count: int = 1
 
 
 # ---------------------------------------------------------------- NaN, Inf, zero
@@ -550,6 +637,9 @@ class Recording:
     silent_mutations: tuple[SilentMutation, ...] = ()
     second_backwards: tuple[SecondBackward, ...] = ()
     retained_graphs: tuple[RetainedGraph, ...] = ()
+    stale_gradients: tuple[StaleGradient, ...] = ()
+    clips_out_of_order: tuple[ClipOutOfOrder, ...] = ()
+    steps_out_of_order: tuple[StepOutOfOrder, ...] = ()
     births: tuple[NonfiniteBirth, ...] = ()
     nonfinite_forwards: tuple[NonfiniteForward, ...] = ()
     zeroed: tuple[ZeroedAt, ...] = ()

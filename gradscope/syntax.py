@@ -6,13 +6,14 @@ A place is a line and columns; the answers are names, statements and text. Nothi
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 _STATEMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.For)
 _GROWING_METHODS = frozenset(
     ["append", "extend", "insert", "add", "appendleft", "update", "setdefault", "put"]
 )
+_PART_METHODS = frozenset(["setdefault", "get"])  # what they give is a part of their container
 
 
 @lru_cache(maxsize=256)
@@ -58,7 +59,7 @@ def _targets(statement: ast.stmt) -> set[str]:
         case ast.AugAssign(target=target) | ast.AnnAssign(target=target) | ast.For(target=target):
             return set(_target_names(target))
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr=attr))) if attr in _GROWING_METHODS:
-            return {dotted(owner)} - {""}
+            return set(_target_names(owner))
         case _:
             return set()
 
@@ -69,6 +70,9 @@ def _target_names(target: ast.expr) -> Iterator[str]:
             yield from _target_names(element)
     elif isinstance(target, (ast.Subscript, ast.Starred)):
         yield from _target_names(target.value)
+    elif isinstance(target, ast.Call):
+        if isinstance(target.func, ast.Attribute) and target.func.attr in _PART_METHODS:
+            yield from _target_names(target.func.value)
     else:
         name = dotted(target)
         if name:
@@ -98,6 +102,12 @@ def _sources(statement: ast.stmt) -> set[str]:
             return _names(value)
         case _:
             return set()
+
+
+def assigned_names(source: str, line: int) -> frozenset[str]:
+    """The names that the statement on a line gives a value to: `self.total`, `out` and `hidden`."""
+    statement = statement_at(source, line)
+    return frozenset(_targets(statement)) if statement is not None else frozenset()
 
 
 def _ends(statement: ast.stmt) -> int:
@@ -282,17 +292,35 @@ def attribute_assignments(source: str, attribute: str, first: int = 1, last: int
     )
 
 
-def element_writes(source: str, first: int, last: int) -> list[int]:
-    """Lines that write elements of something in place between two lines (inclusive), in order.
+_FILLING_CALLS = frozenset(
+    [
+        "copyto",
+        "fill",
+        "fill_diagonal",
+        "partition",
+        "place",
+        "put",
+        "put_along_axis",
+        "putmask",
+        "readinto",
+        "recv_into",
+        "shuffle",
+        "sort",
+    ]
+)
 
-    `a[...] = x`, `a[...] += x`, `a += x`; calls in the range are followed one level into functions of the
-    same file.
+
+def element_writes(source: str, first: int, last: int) -> list[int]:
+    """Lines that write elements of something in place between two lines (inclusive), the likeliest first.
+
+    `a[...] = x`, `a[...] += x`, `np.copyto(a, x)`, `rng.random(out=a)`; then `a += x`: a may be a number.
+    Calls in the range are followed one level into functions of the same file.
     """
     tree = parse(source)
     if tree is None:
         return []
     inside = [s for s in _statements(tree) if first <= s.lineno <= last]
-    direct = sorted(s.lineno for s in inside if _writes_elements(s))
+    direct = _likeliest_first(s for s in inside if _writes_elements(s))
     if direct:
         return direct
     called = {
@@ -301,8 +329,8 @@ def element_writes(source: str, first: int, last: int) -> list[int]:
         for node in ast.walk(statement)
         if isinstance(node, ast.Call) and (name := dotted(node.func))
     }
-    return sorted(
-        statement.lineno
+    return _likeliest_first(
+        statement
         for function in ast.walk(tree)
         if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and function.name in called
         for statement in _own_statements(function)
@@ -310,7 +338,71 @@ def element_writes(source: str, first: int, last: int) -> list[int]:
     )
 
 
+def _likeliest_first(statements: Iterable[ast.stmt]) -> list[int]:
+    def may_be_a_counter(statement: ast.stmt) -> bool:
+        return isinstance(statement, ast.AugAssign) and not isinstance(statement.target, ast.Subscript)
+
+    return [s.lineno for s in sorted(statements, key=lambda s: (may_be_a_counter(s), s.lineno))]
+
+
 def _writes_elements(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.AugAssign):
-        return True
-    return isinstance(statement, ast.Assign) and any(isinstance(t, ast.Subscript) for t in statement.targets)
+    match statement:
+        case ast.AugAssign():
+            return True
+        case ast.Assign(targets=targets) if any(isinstance(target, ast.Subscript) for target in targets):
+            return True
+        case ast.Assign(value=ast.Call() as call) | ast.Expr(value=ast.Call() as call):
+            return _fills(call)
+        case _:
+            return False
+
+
+def _fills(call: ast.Call) -> bool:
+    """Whether a call writes into an array that it is given: `np.copyto(a, x)`, `a.fill(0)`, `f(x, out=a)`."""
+    is_ufunc_at = isinstance(call.func, ast.Attribute) and call.func.attr == "at"
+    name = dotted(call.func).rpartition(".")[2]
+    return is_ufunc_at or name in _FILLING_CALLS or any(keyword.arg == "out" for keyword in call.keywords)
+
+
+def is_in_loop_of(source: str, line: int, inner_line: int) -> bool:
+    """Whether a line lies in the innermost loop around `inner_line`; False where that is in none."""
+    loop = _loop_around(source, inner_line)
+    return loop is not None and loop.lineno <= line <= (loop.end_lineno or loop.lineno)
+
+
+def _loop_around(source: str, line: int) -> ast.stmt | None:
+    """The innermost loop around a line, in the function that has the line."""
+    tree = parse(source)
+    if tree is None:
+        return None
+    around = [
+        statement
+        for statement in _own_statements(_scope_of(tree, line))
+        if isinstance(statement, ast.For | ast.AsyncFor | ast.While)
+        and statement.lineno <= line <= (statement.end_lineno or statement.lineno)
+    ]
+    return max(around, key=lambda loop: loop.lineno, default=None)
+
+
+def calls_before_loop(source: str, function: str, line: int) -> list[int]:
+    """Lines that call a function of this name before the innermost loop around `line`, in its function."""
+    tree, loop = parse(source), _loop_around(source, line)
+    if tree is None or loop is None:
+        return []
+    found = set()
+    for statement in _own_statements(_scope_of(tree, line)):
+        if statement.lineno >= loop.lineno or getattr(statement, "body", None):
+            continue
+        called = [dotted(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call)]
+        if function in [name.rpartition(".")[2] for name in called]:
+            found.add(statement.lineno)
+    return sorted(found)
+
+
+def gathered_names(source: str, line: int) -> frozenset[str]:
+    """The parameters `*args` and `**kwargs` of the function around a line: tuples and dicts, no tensors."""
+    tree = parse(source)
+    scope = _scope_of(tree, line) if tree is not None else None
+    if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+        return frozenset()
+    return frozenset(one.arg for one in (scope.args.vararg, scope.args.kwarg) if one is not None)

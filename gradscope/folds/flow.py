@@ -70,6 +70,21 @@ _ADDITIVE = frozenset(
         "sum",
     ]
 )
+_DIFFERENCES = frozenset(["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"])
+_SIZES = frozenset(
+    [
+        "pow",
+        "__pow__",
+        "square",
+        "abs",
+        "norm",
+        "vector_norm",
+        "linalg_vector_norm",
+        "linalg_norm",
+        "sqrt",
+    ]
+)
+_TERMS = _LOSS_ARITHMETIC | _DIFFERENCES | _SIZES
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +101,10 @@ class Value:
     """One tensor's content at one time: the op that made it and the values it was made from.
 
     `leaf` identifies a leaf that gradients accumulate into; `cut` says how the gradient stopped here.
+    `guessed` says that the way from here on was inferred from names in the source.
     """
 
-    __slots__ = ("cut", "epoch", "leaf", "loc", "op", "parents", "rebound", "requires_grad")
+    __slots__ = ("cut", "epoch", "guessed", "leaf", "loc", "op", "parents", "rebound", "requires_grad")
 
     def __init__(
         self,
@@ -100,6 +116,7 @@ class Value:
         *,
         leaf: int | None = None,
         cut: Severing | None = None,
+        guessed: bool = False,
     ) -> None:
         self.op = op
         self.parents = parents
@@ -108,6 +125,7 @@ class Value:
         self.epoch = epoch
         self.leaf = leaf
         self.cut = cut
+        self.guessed = guessed
         self.rebound = None  # type: int | None
 
     def step(self) -> Step:
@@ -157,6 +175,13 @@ def is_copy_of_leaf(value: Value) -> bool:
     return value.leaf is not None
 
 
+def carries_gradient(value: Value) -> bool:
+    """Whether a value was computed with gradient, if perhaps copied without it since."""
+    while not value.requires_grad and value.op in _COPIES and len(value.parents) == 1:
+        value = value.parents[0]
+    return value.requires_grad and value.leaf is None
+
+
 _Chain: TypeAlias = "tuple[Value, _Chain] | None"  # a linked list from the value back to the loss
 
 
@@ -184,7 +209,7 @@ class Flow:
         """Leaves that the roots depend on only through cuts: leaf -> (cuts, path), both from the leaf on.
 
         A 0-1 breadth-first search: an edge through a cut weighs 1, so that the way with the fewest cuts
-        is found. Naming the cut nearest to the leaf instead would blame an innocent `int(token)`.
+        is found; a guess weighs one more, so that a way that was seen comes before it. Naming the cut nearest to the leaf instead would blame an innocent `int(token)`.
         """
         best: dict[int, int] = {}
         found: dict[int, tuple[int, _Chain]] = {}
@@ -200,8 +225,9 @@ class Flow:
                 if known is None or known[0] > cuts:
                     found[value.leaf] = (cuts, chain)
             for parent in value.parents:
-                if _is_cut(value, parent):
-                    queue.append((parent, cuts + 1, chain))
+                weight = _is_cut(value, parent) + parent.guessed
+                if weight:
+                    queue.append((parent, cuts + weight, chain))
                 else:
                     queue.appendleft((parent, cuts, chain))
         return {leaf: _cuts_and_path(last) for leaf, (_, last) in found.items()}
@@ -226,28 +252,57 @@ class Flow:
         return _cuts_and_path(partial)
 
     @staticmethod
-    def dead_terms(roots: Collection[Value]) -> list[tuple[Value, Value]]:
+    def dead_terms(roots: Collection[Value], is_trained: Callable[[int], bool]) -> list[tuple[Value, Value]]:
         """Terms of a loss that carry no gradient although they come from one: (grad call, joining op).
 
-        Only sums and differences are followed, from the root down: a gradient that enters a network
-        (a first-order meta-step, an adversarial example) or that weighs a loss is used on purpose.
+        Followed from the root down are sums and differences, powers and norms of them, and the losses that
+        compare two tensors. A gradient that enters a network (an adversarial example), weighs a loss, or
+        moves a leaf (a first-order meta-step, a Langevin step) is used on purpose; so is one of a frozen
+        network: `is_trained` says of a leaf whether this backward trains it.
         """
         found: dict[int, tuple[Value, Value]] = {}
         seen: set[int] = set()
         stack = [root for root in roots if root.requires_grad]
         while stack:
             value = stack.pop()
-            if id(value) in seen or value.op not in _LOSS_ARITHMETIC:
+            if id(value) in seen or value.op not in _TERMS:
                 continue
             seen.add(id(value))
-            for parent in value.parents:
-                if parent.requires_grad:
-                    stack.append(parent)
-                elif value.op in _ADDITIVE:
-                    call = _grad_call_above(parent)
-                    if call is not None:
-                        found.setdefault(id(call), (call, value))
+            stack += [parent for parent in value.parents if parent.requires_grad]
+            for call in _grad_calls_joining(value):
+                # what a read of `.grad` was computed from is not known
+                if call.op == "grad" or _depends_on(call, is_trained):
+                    found.setdefault(id(call), (call, value))
         return list(found.values())
+
+
+def _grad_calls_joining(value: Value) -> Iterable[Value]:
+    """The gradient calls whose results, without a graph, are added to or compared with something here."""
+    if value.op not in _ADDITIVE | _DIFFERENCES or _is_update(value):
+        return
+    for parent in value.parents:
+        call = None if parent.requires_grad else _grad_call_above(parent)
+        if call is not None:
+            yield call
+
+
+def _is_update(value: Value) -> bool:
+    """Whether what carries the gradient here is a leaf itself: it is moved along a direction."""
+    return any(is_copy_of_leaf(parent) for parent in value.parents if parent.requires_grad)
+
+
+def _depends_on(value: Value, is_wanted: Callable[[int], bool], limit: int = 10_000) -> bool:
+    """Whether a value was computed from one of the wanted leaves, with or without gradient."""
+    queue, seen = deque([value]), {id(value)}
+    while queue and len(seen) < limit:
+        value = queue.popleft()
+        if value.leaf is not None and is_wanted(value.leaf):
+            return True
+        for parent in value.parents:
+            if id(parent) not in seen:
+                seen.add(id(parent))
+                queue.append(parent)
+    return False
 
 
 def _is_cut(value: Value, parent: Value) -> bool:

@@ -8,7 +8,7 @@ inherited silently, and a NaN computed from it has its origin where it is comput
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradscope.facts import NonfiniteForward, Step, ValueStats
 from gradscope.folds.places import Place
@@ -17,6 +17,8 @@ from gradscope.folds.visits import location
 _MOST_ORIGINS = 4
 _MOST_FACTS = 64
 _SPREAD = 5
+_LOSSES = frozenset(["cross_entropy", "nll_loss", "kl_div", "sum", "mean"])
+_PICKS = frozenset(["gather", "getitem", "__getitem__", "index_select", "take_along_dim"])
 
 
 @dataclass(slots=True, eq=False)
@@ -72,6 +74,32 @@ def inherit(trails: Iterable[Trail], op: str, place: Place | None) -> Trail:
     return Trail(tuple(first[:_MOST_ORIGINS]))
 
 
+def _taken(known: tuple[Origin, Way]) -> tuple[Origin, Way]:
+    """An intended infinity that reached a loss, told from the first op that took it out of its mask.
+
+    The mask is not at fault, and stays the origin only where no such op is on the way.
+    """
+    origin, way = known
+    at = None if origin.op.startswith("log") else _index_of_taking(way)  # log(mask) may be meant otherwise
+    if at is None:
+        return known
+    op, place = way[at]
+    written = location(origin.place)
+    line = f" in line {written.line}" if written else ""
+    source = f"the -inf that {origin.op.strip('_')} wrote{line}"
+    return replace(origin, op=op, place=place, source=source, inputs=(), intended=False), way[at + 1 :]
+
+
+def _index_of_taking(way: Way) -> int | None:
+    """The op that picks elements of a masked softmax, or adds them up; picking from the mask is harmless."""
+    normalised = False
+    for index, (op, _) in enumerate(way):
+        if op in _LOSSES or (normalised and op in _PICKS):
+            return index
+        normalised = normalised or "softmax" in op
+    return None
+
+
 @dataclass(slots=True)
 class _Kept:
     origin: Origin
@@ -93,7 +121,7 @@ class ProvenanceFold:
 
     def add(self, trail: Trail, loss: str, backward: Place | None, step: int) -> None:
         """Folds in a loss that is not finite: its first origin, and others that the program computed."""
-        first, *others = trail.origins
+        first, *others = map(_taken, trail.origins) if trail.intended else trail.origins
         for origin, way in (first, *(other for other in others if other[0].source is None)):
             key = (origin.op, origin.place, origin.kind, origin.source, origin.leaf)
             kept = self._kept.get(key)

@@ -11,6 +11,7 @@ is a power of two, and those after a warning sign.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -21,17 +22,19 @@ import torch
 import torch.autograd
 from torch import Tensor
 
-from gradscope.facts import Backward, GradWithoutGraph, MissingGraph, SeveredLeaf, Step
+from gradscope.facts import Backward, Cut, GradWithoutGraph, MissingGraph, SeveredLeaf, Step
 from gradscope.folds.flow import Value
 from gradscope.recorder.failures import Failures
 from gradscope.recorder.graph import node_label, walk
-from gradscope.recorder.leaves import Leaves
+from gradscope.recorder.inplace import storage_of
+from gradscope.recorder.leaves import LeafEntry, Leaves
 from gradscope.recorder.names import variable_name
 from gradscope.recorder.now import Now
+from gradscope.recorder.order import OrderWatch
 from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import Loc, intern_loc, user_frame
-from gradscope.recorder.second import explain_second_backward
-from gradscope.recorder.values import TensorValues, is_plain
+from gradscope.recorder.second import Earlier, explain_second_backward
+from gradscope.recorder.values import TensorValues, grad_fn, is_plain, version
 from gradscope.recorder.watchers import Watchers
 
 _current_sequence_nr = torch._C._autograd._get_sequence_nr
@@ -83,6 +86,7 @@ class BackwardWatch:
         leaves: Leaves,
         watchers: Watchers,
         failures: Failures,
+        order: OrderWatch,
         copy_structure: Callable[[], None],
         ticked: Callable[[bool], None],
     ) -> None:
@@ -91,17 +95,19 @@ class BackwardWatch:
         self._leaves = leaves
         self._watchers = watchers
         self._failures = failures
+        self._order = order
         self._copy_structure = copy_structure
         self._ticked = ticked
         self._lines: dict[Loc, _Line] = {}
         self._alarm_until = 0
         self._watermark = 0
         self._freed_by: Loc | None = None
+        self._freed_epoch = 0
         self._leaves_of_line: dict[Loc, list[Any]] = {}
         self.count = 0
-        self.received: set[str] = set()
+        self.received: set[int] = set()  # orders of leaf entries
         self._current: _Pass | None = None
-        self._severed: dict[str, tuple[int, tuple[Value, ...], tuple[Value, ...], Loc]] = {}
+        self._severed: dict[int, tuple[LeafEntry, tuple[Value, ...], tuple[Value, ...], Loc]] = {}
         self._dead_terms: dict[int, tuple[Value, Value, Loc, int]] = {}
 
     def install(self, patches: Patches) -> None:
@@ -192,6 +198,8 @@ class BackwardWatch:
             self._watchers.look_for_mutations(nodes, loc)
         if close:
             self._look_closely(this, line)
+        if accumulates:
+            self._order.tell(self._order.before_backward, self._leaves_of(this), this.nodes, loc)
         return this
 
     def _is_close(self, count_of_line: int) -> bool:
@@ -242,7 +250,8 @@ class BackwardWatch:
         self._leaves_of_line[this.loc] = [self._leaves.entry(leaf).tensor for leaf in leaves]
         roots = [v for t in this.roots if (v := self._values.get(t)) is not None]
         self._find_severed(this, roots)
-        for call, joined in self._values.flow.dead_terms(roots):
+        trained = {id(leaf) for leaf in leaves if self._leaves.entry(leaf).is_parameter or _was_updated(leaf)}
+        for call, joined in self._values.flow.dead_terms(roots, trained.__contains__):
             known = self._dead_terms.get(id(call.loc))
             self._dead_terms[id(call.loc)] = (call, joined, this.loc, 1 + (known[3] if known else 0))
         self._watchers.before(
@@ -255,10 +264,10 @@ class BackwardWatch:
             tensor = self._values.leaf_tensor(leaf)
             if tensor is None or not tensor.requires_grad:
                 continue
-            name = self._leaves.entry(tensor).name
-            known = self._severed.get(name)
-            if known is None or known[0] > len(cuts):
-                self._severed[name] = (len(cuts), cuts, path, this.loc)
+            entry = self._leaves.entry(tensor)
+            known = self._severed.get(entry.order)
+            if known is None or len(known[1]) > len(cuts):
+                self._severed[entry.order] = (entry, cuts, path, this.loc)
 
     def _end(self, this: _Pass, error: BaseException | None, result: Any) -> None:
         if this.close:
@@ -266,14 +275,25 @@ class BackwardWatch:
         if error is None:
             if this.create_graph:
                 _drop_parents(this, result)
+            if this.accumulates:
+                self._order.tell(self._order.after_backward, self._leaves_of(this), this.roots, this.loc)
+            else:
+                self._order.tell(self._order.differentiated, this.inputs, this.loc)
             if self._leaves.got(self._gradients(this, result)):
                 self._alarm()
             self._watermark = _current_sequence_nr()
-            self._freed_by = this.loc
+            self._freed_by, self._freed_epoch = this.loc, self._now.epoch
             self._ticked(this.accumulates)
         elif isinstance(error, RuntimeError):
             self._explain(this, error)
         this.nodes = []
+
+    def _leaves_of(self, this: _Pass) -> list[Tensor]:
+        """The leaves of this graph; where it was not walked, those of the last one of its line."""
+        if this.leaves:
+            return list(this.leaves.values())
+        references = self._leaves_of_line.get(this.loc, ())
+        return [t for reference in references if (t := reference()) is not None]
 
     def _gradients(self, this: _Pass, result: Any) -> list[tuple[Tensor, Tensor]]:
         if not this.accumulates:
@@ -282,16 +302,13 @@ class BackwardWatch:
                 (t, g) for t, g in pairs if isinstance(t, Tensor) and isinstance(g, Tensor) and t.is_leaf
             ]
         else:
-            leaves = list(this.leaves.values())
-            if not leaves:
-                references = self._leaves_of_line.get(this.loc, ())
-                leaves = [t for reference in references if (t := reference()) is not None]
+            leaves = self._leaves_of(this)
             if this.inputs:
                 wanted = {id(t) for t in this.inputs}
                 leaves = [t for t in leaves if id(t) in wanted]
             pairs_given = [(t, t.grad) for t in leaves if t.grad is not None]
         pairs_given = [(t, g) for t, g in pairs_given if is_plain(g)]
-        self.received.update(self._leaves.entry(t).name for t, _ in pairs_given)
+        self.received.update(self._leaves.entry(t).order for t, _ in pairs_given)
         return pairs_given
 
     # ------------------------------------------------------------ when it raised
@@ -301,16 +318,24 @@ class BackwardWatch:
         if not this.nodes:
             this.nodes, this.leaves = walk(this.roots)
         if "modified by an inplace operation" in message:
-            conflict = self._watchers.writes.explain_conflict(this.nodes, this.loc, variable_name)
+            conflict = self._watchers.writes.explain_conflict(
+                this.nodes, this.loc, lambda tensor: self._name_of_memory(this, tensor)
+            )
             if conflict is not None:
                 self._failures.add("inplace_conflicts", conflict, error)
         elif "backward through the graph a second time" in message:
-            fact = explain_second_backward(
-                this.nodes, self._watermark, this.loc, self._freed_by, self._failures.source
-            )
+            earlier = Earlier(self._watermark, self._freed_by, self._now.epoch > self._freed_epoch)
+            living = [node for t, _ in self._values.living() if (node := grad_fn(t)) is not None]
+            fact = explain_second_backward(this.nodes, living, this.loc, earlier, self._failures.source)
             self._failures.add("second_backwards", fact, error)
         elif "does not require grad and does not have a grad_fn" in message:
             self._failures.add("missing_graphs", self._missing_graph(this), error)
+
+    def _name_of_memory(self, this: _Pass, tensor: Tensor) -> str | None:
+        """What a saved tensor is called: a view of a leaf (`weight.t()`) bears the leaf's name."""
+        memory = storage_of(tensor)
+        leaf = next((leaf for leaf in this.leaves.values() if memory and storage_of(leaf) == memory), None)
+        return self._leaves.entry(leaf).name if leaf is not None else variable_name(tensor)
 
     def _missing_graph(self, this: _Pass) -> MissingGraph:
         root = next((t for t in this.roots if not t.requires_grad), None)
@@ -350,9 +375,9 @@ class BackwardWatch:
     def severed(self) -> tuple[SeveredLeaf, ...]:
         """Leaves that losses depend on only through cuts, and that no backward ever reached."""
         return tuple(
-            SeveredLeaf(name, tuple(v.as_cut() for v in cuts), _steps(path), loc.location())
-            for name, (_, cuts, path, loc) in self._severed.items()
-            if name not in self.received
+            SeveredLeaf(entry.name, _cut_facts(cuts, path), _steps(path), loc.location())
+            for entry, cuts, path, loc in self._severed.values()
+            if entry.order not in self.received
         )
 
     def grads_without_graph(self) -> tuple[GradWithoutGraph, ...]:
@@ -361,6 +386,19 @@ class BackwardWatch:
             GradWithoutGraph(call.loc.location(), joined.loc.location(), loc.location(), (), count)
             for call, joined, loc, count in self._dead_terms.values()
         )
+
+
+def _was_updated(leaf: Tensor) -> bool:
+    """Whether a leaf that is no Parameter is trained: it got gradients, and has changed since."""
+    return leaf.grad is not None and version(leaf) > 0
+
+
+def _cut_facts(cuts: Sequence[Value], path: Sequence[Value]) -> tuple[Cut, ...]:
+    """The cuts as facts; none is certain where a part of the way was guessed."""
+    facts = tuple(value.as_cut() for value in cuts)
+    if any(value.guessed for value in path):
+        facts = tuple(dataclasses.replace(fact, certain=False) for fact in facts)
+    return facts
 
 
 def _steps(path: Sequence[Value]) -> tuple[Step, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,18 @@ def storage_of(tensor: Tensor) -> int:
         return 0
 
 
+@dataclass(slots=True, eq=False)
+class _Mutation:
+    """A silent write that a saved tensor suffered from, and the `id` of the leaf whose memory it is."""
+
+    write: UnversionedWrite
+    node: str
+    saved_at: Loc | None
+    backward: Loc
+    leaf: int | None
+    count: int = 1
+
+
 class WriteLog:
     """A bounded history of writes."""
 
@@ -73,7 +85,7 @@ class WriteLog:
         self._unversioned: list[UnversionedWrite] = []
         self._aliases: dict[int, weakref.ref[Tensor]] = {}
         self._handed_out: set[int] = set()
-        self._mutations: dict[tuple[Loc, str, Loc | None], list[Any]] = {}
+        self._mutations: dict[tuple[Loc, str], _Mutation] = {}
         self.conflicts: list[InplaceConflict] = []
 
     def install(self, patches: Patches) -> None:
@@ -198,30 +210,32 @@ class WriteLog:
             for saved in saved_tensors(node):
                 last = newest.get(storage_of(saved.tensor)) if saved.intact else None
                 if last is not None and last.sequence_nr > born:
-                    self._fold_mutation(last, node, backward)
+                    self._fold_mutation(last, node, backward, nodes)
         self._unversioned = [w for w in self._unversioned if w.epoch >= self._now.epoch - 1]
 
-    def _fold_mutation(self, write: UnversionedWrite, node: Any, backward: Loc) -> None:
-        key = (write.loc, write.how, None)
+    def _fold_mutation(self, write: UnversionedWrite, node: Any, backward: Loc, nodes: Sequence[Any]) -> None:
+        label, key = node_label(node), (write.loc, write.how)
         known = self._mutations.get(key)
         if known is None:
-            self._mutations[key] = [write, node_label(node), place_of(node), backward, 1]
-        elif known[3] is not backward or known[1] == node_label(node):
-            known[4] += 1
+            leaf = _leaf_at(write.storage, nodes)
+            self._mutations[key] = _Mutation(write, label, place_of(node), backward, leaf)
+        elif known.backward is not backward or known.node == label:
+            known.count += 1
 
-    def mutations(self) -> tuple[SilentMutation, ...]:
-        """The silent mutations found, one for each writing line."""
+    def mutations(self, leaf_name: Callable[[int], str]) -> tuple[SilentMutation, ...]:
+        """The silent mutations found, one for each writing line. `leaf_name` names a leaf by its id."""
         return tuple(
             SilentMutation(
-                write.how,
-                write.op,
-                write.loc.location(),
-                node,
-                saved_at.location() if saved_at else None,
-                backward.location(),
-                count=count,
+                one.write.how,
+                one.write.op,
+                one.write.loc.location(),
+                one.node,
+                one.saved_at.location() if one.saved_at else None,
+                one.backward.location(),
+                leaf_name(one.leaf) if one.leaf is not None else None,
+                count=one.count,
             )
-            for write, node, saved_at, backward, count in self._mutations.values()
+            for one in self._mutations.values()
         )
 
     def explain_conflict(
@@ -258,3 +272,9 @@ class WriteLog:
                     ended_program=True,
                 )
         return None
+
+
+def _leaf_at(storage: int, nodes: Iterable[Any]) -> int | None:
+    """The `id` of the leaf with this storage among those that a graph ends in."""
+    leaves = (variable for node in nodes if (variable := getattr(node, "variable", None)) is not None)
+    return next((id(leaf) for leaf in leaves if storage and storage_of(leaf) == storage), None)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from gradscope.facts import GradientStats, Leaf, OptimizerFact
 from gradscope.recorder.modules import Modules, Root
 from gradscope.recorder.names import variable_name
+from gradscope.recorder.norms import dense_values, norms_of
 from gradscope.recorder.now import Now
 from gradscope.recorder.optimizers import OptimizerEntry, Optimizers
 from gradscope.recorder.places import Loc
@@ -49,6 +50,7 @@ class LeafEntry:
     replaced_at: Loc | None = None
     zero_at_start: bool = False
     reached: bool = False
+    used: bool = False
     order: int = 0
     stats: dict[str, float] = field(default_factory=dict)
 
@@ -62,7 +64,7 @@ class Leaves:
         self._optimizers = optimizers
         self._by_id: dict[int, LeafEntry] = {}
         self._by_name: dict[tuple[str, tuple[int, ...]], LeafEntry] = {}
-        self._lines: dict[int, Loc] = {}
+        self._count = 0
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -91,9 +93,10 @@ class Leaves:
             str(tensor.device),
             isinstance(tensor, nn.Parameter),
             tensor.requires_grad,
-            order=len(self._by_name),
+            order=self._count,
         )
         entry.made_at = self._modules.registered_at(tensor)
+        self._count += 1
         self._by_id[id(tensor)] = self._by_name[key] = entry
         return entry
 
@@ -112,7 +115,7 @@ class Leaves:
         for root in self._modules.roots:
             name = root.parameters.get(id(tensor))
             if name is not None and (root.module() is None or any(root is living for living, _ in roots)):
-                return f"{root.name}.{name}" if len(self._modules.roots) > 1 else name
+                return self._registered_name(root, tensor)
         name = variable_name(tensor)
         if name is not None:
             return name
@@ -124,21 +127,33 @@ class Leaves:
         shape = ", ".join(map(str, tensor.shape))
         return f"{stranger[1]} parameter ({shape})" if stranger else f"tensor ({shape})"
 
+    def _registered_name(self, root: Root, parameter: Tensor) -> str:
+        name = root.parameters[id(parameter)]
+        return f"{root.name}.{name}" if len(self._modules.roots) > 1 else name
+
+    def _rename(self, entry: LeafEntry, name: str) -> None:
+        """A leaf seen before its module was (by an optimizer, say) gets its module's name for it."""
+        key = (name, entry.shape)
+        if entry.name == name or key in self._by_name:
+            return
+        del self._by_name[entry.name, entry.shape]
+        entry.name = name
+        self._by_name[key] = entry
+
     # ------------------------------------------------------------ what they are
 
     def copy_structure(self) -> None:
         """Describes every parameter of the living roots, and every owned tensor, as they are now."""
         for root, module in self._modules.living_roots():
-            owners = {
-                id(p): (path, m)
-                for path, m in module.named_modules()
-                for p in m._parameters.values()
-                if p is not None
-            }
+            owners: dict[int, tuple[str, nn.Module]] = {}
+            for path, owner in module.named_modules():
+                for parameter in owner._parameters.values():
+                    owners.setdefault(id(parameter), (path, owner))  # a tied one goes by its first name
             for parameter in module.parameters():
                 entry = self.entry(parameter)
                 path, owner = owners[id(parameter)]
                 entry.root, entry.module, entry.module_class = root, path, type(owner).__name__
+                self._rename(entry, self._registered_name(root, parameter))
                 entry.wants = parameter.requires_grad
                 entry.root_training = module.training
                 chain = _chain(module, path)
@@ -182,8 +197,8 @@ class Leaves:
 
     def got(self, pairs: list[tuple[Tensor, Tensor]]) -> bool:
         """Folds the gradients of one backward; True for a warning sign: non-finite, or up tenfold."""
-        dense = [(leaf, _values(gradient)) for leaf, gradient in pairs]
-        norms = _norms([g for _, g in dense])
+        dense = [(leaf, dense_values(gradient)) for leaf, gradient in pairs]
+        norms = norms_of([g for _, g in dense])
         alarming = False
         for (leaf, gradient), norm in zip(dense, norms, strict=True):
             stats = self.entry(leaf).stats
@@ -209,8 +224,11 @@ class Leaves:
 
     # ------------------------------------------------------------ facts
 
-    def facts(self) -> tuple[Leaf, ...]:
-        """Every leaf, in the order of first sight; module parameters in registration order."""
+    def facts(self, used: Iterable[int]) -> tuple[Leaf, ...]:
+        """Every leaf, in the order of first sight; `used` are the ids of those that an op took in."""
+        for key in used:
+            if key in self._by_id:
+                self._by_id[key].used = True
         owners: dict[int, list[int]] = {}
         for index, optimizer in enumerate(self._optimizers.entries):
             for key, reference in optimizer.owned.items():
@@ -286,6 +304,7 @@ class Leaves:
             optimizers=optimizers,
             zero_at_start=entry.zero_at_start,
             gradient=gradient,
+            used=entry.used,
         )
 
 
@@ -329,7 +348,21 @@ def _holds(held: Any, tensor: Tensor, depth: int) -> str | None:
             inside = _holds(item, tensor, depth - 1)
             if inside is not None:
                 return f"[{key!r}]{inside}"
+    if depth and _is_plain_object(held):
+        for name, item in vars(held).items():
+            inside = _holds(item, tensor, depth - 1)
+            if inside is not None:
+                return f".{name}{inside}"
     return None
+
+
+def _is_plain_object(held: Any) -> bool:
+    """An instance of a class of the program's: no module, tensor, type or object of torch's."""
+    return (
+        type(getattr(held, "__dict__", None)) is dict
+        and not isinstance(held, (type, nn.Module, Tensor))
+        and not type(held).__module__.startswith(("torch", "builtins"))
+    )
 
 
 def _assignment_of(owner: nn.Module, attribute: str) -> Loc | None:
@@ -344,30 +377,6 @@ def _assignment_of(owner: nn.Module, attribute: str) -> Loc | None:
             if instruction.opname == "STORE_ATTR" and instruction.argval == attribute:
                 return Loc(code, instruction.offset)
     return None
-
-
-def _values(gradient: Tensor) -> Tensor:
-    """The gradient's numbers as one dense, real tensor, without graph."""
-    gradient = gradient.detach()
-    if gradient.layout is torch.sparse_coo:
-        gradient = gradient.coalesce().values()
-    if gradient.is_complex():
-        gradient = torch.view_as_real(gradient)
-    return gradient
-
-
-def _norms(gradients: list[Tensor]) -> list[float]:
-    """2-norms, accumulated in float32 for half types (in their own they overflow)."""
-    if not gradients:
-        return []
-    half = [g.float() if g.dtype in (torch.float16, torch.bfloat16) else g for g in gradients]
-    if all(type(g) in (Tensor, nn.Parameter) and g.layout is torch.strided for g in half):
-        norms = list(torch._foreach_norm(half))
-    else:
-        norms = [torch.linalg.vector_norm(g) for g in half]
-    if len({n.device for n in norms}) == 1 and len({n.dtype for n in norms}) == 1:
-        return list(torch.stack(list(norms)).tolist())
-    return [float(n) for n in norms]
 
 
 def _first_look(stats: dict[str, float], gradient: Tensor) -> None:

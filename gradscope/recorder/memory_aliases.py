@@ -40,6 +40,24 @@ class Watched:
     used: Loc
     intact: Loc
     size_bytes: int
+    array_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Exposed:
+    """The array over a tensor's memory. `array_first`: the tensor was made over it (`torch.from_numpy`)."""
+
+    array: weakref.ref[Any]
+    array_first: bool
+
+
+@dataclass(slots=True, eq=False)
+class _Found:
+    """Writes between two ops: where the memory was used before, how often, and who had it first."""
+
+    used: Loc
+    array_first: bool
+    count: int = 0
 
 
 class MemoryAliases:
@@ -47,9 +65,9 @@ class MemoryAliases:
 
     def __init__(self) -> None:
         self.changed: Callable[[], None] = lambda: None  # called when `active` changes
-        self._exposed: OrderedDict[int, weakref.ref[Any]] = OrderedDict()  # storage -> the array over it
+        self._exposed: OrderedDict[int, _Exposed] = OrderedDict()  # by storage
         self._watched: deque[Watched] = deque(maxlen=_MOST_WATCHED)
-        self._found: dict[tuple[Loc, Loc], list[Any]] = {}
+        self._found: dict[tuple[Loc, Loc], _Found] = {}
         self._keep: OrderedDict[int, Tensor] = OrderedDict()
 
     @property
@@ -64,7 +82,8 @@ class MemoryAliases:
         while isinstance(getattr(array, "base", None), type(array)):
             array = array.base
         was_active = self.active
-        self._exposed[storage_of(tensor)] = weakref.ref(array)
+        array_first = not isinstance(getattr(array, "base", None), Tensor)
+        self._exposed[storage_of(tensor)] = _Exposed(weakref.ref(array), array_first)
         if not was_active:
             self.changed()
         if len(self._exposed) > _MOST_EXPOSED:
@@ -73,14 +92,14 @@ class MemoryAliases:
     def tick(self) -> None:
         """Forgets memory that nobody else holds any more."""
         was_active = self.active
-        for storage in [storage for storage, array in self._exposed.items() if array() is None]:
+        for storage in [storage for storage, one in self._exposed.items() if one.array() is None]:
             del self._exposed[storage]
         if was_active and not self.active:
             self.changed()
 
-    def _is_exposed(self, tensor: Tensor) -> bool:
-        array = self._exposed.get(storage_of(tensor))
-        return array is not None and array() is not None
+    def _exposure(self, tensor: Tensor) -> _Exposed | None:
+        known = self._exposed.get(storage_of(tensor))
+        return known if known is not None and known.array() is not None else None
 
     def used(self, inputs: list[Tensor], loc: Loc, made_nodes: bool) -> None:
         """An op ran on `inputs`: check what is watched, and watch the exposed among them."""
@@ -95,7 +114,7 @@ class MemoryAliases:
                 and tensor.device.type == "cpu"
                 and tensor.layout is torch.strided
                 and tensor.numel() * tensor.element_size() <= _MOST_BYTES
-                and self._is_exposed(tensor)
+                and (exposure := self._exposure(tensor)) is not None
                 and not any(w.tensor() is tensor for w in self._watched)
             ):
                 reference = weakref.ref(tensor)
@@ -107,6 +126,7 @@ class MemoryAliases:
                         loc,
                         loc,
                         tensor.numel() * tensor.element_size(),
+                        exposure.array_first,
                     )
                 )
                 self._keep[id(tensor)] = tensor
@@ -129,15 +149,15 @@ class MemoryAliases:
             self._watched.remove(watched)
         elif _checksum(tensor) != watched.checksum:
             self._watched.remove(watched)
-            known = self._found.setdefault((watched.intact, loc), [watched.used, 0])
-            known[1] += 1
+            found = _Found(watched.used, watched.array_first)
+            self._found.setdefault((watched.intact, loc), found).count += 1
         else:
             watched.intact = loc
 
     def mutations(self, writing_line: Any) -> tuple[SilentMutation, ...]:
         """The silent writes found; `writing_line(after, before)` infers the line from the source."""
         facts: dict[Location | None, SilentMutation] = {}
-        for (after, before), (used, count) in self._found.items():
+        for (after, before), found in self._found.items():
             location: Location | None = writing_line(after, before) or before.location()
             known = facts.get(location)
             facts[location] = SilentMutation(
@@ -145,12 +165,13 @@ class MemoryAliases:
                 "write through NumPy",
                 location,
                 "",
-                used.location(),
+                found.used.location(),
                 None,
                 exact=False,
                 after=after.location(),
                 before=before.location(),
-                count=count + (known.count if known else 0),
+                count=found.count + (known.count if known else 0),
+                array_first=found.array_first,
             )
         return tuple(facts.values())
 

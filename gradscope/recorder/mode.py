@@ -130,10 +130,8 @@ class ValueMode(TorchFunctionMode):
                 if type(output) is Tensor and output.requires_grad and output.grad_fn is not None:
                     value = Value(func.__name__, tuple(parents), loc, True, now.epoch)
                     self.values.set(output, value)
-                    for parent in parents:
-                        if parent.leaf is not None:
-                            self.observer.assigned(output, inputs, func.__name__, loc, value)
-                            break
+                    if self.values.uses_leaf(parents):
+                        self.observer.assigned(output, inputs, func.__name__, loc, value)
                 else:
                     self.derive(op_name(func), inputs, parents, output, loc)
             except Exception as error:  # noqa: BLE001
@@ -250,7 +248,7 @@ class ValueMode(TorchFunctionMode):
             if grad and not is_leaf(tensor):
                 value = Value(op, carried, loc, True, self.now.epoch)
                 self.values.set(tensor, value)
-                if any(parent.leaf is not None for parent in parents):
+                if self.values.uses_leaf(parents):
                     self.observer.assigned(tensor, inputs, op, loc, value)
                 continue
             cut = None
@@ -286,7 +284,7 @@ class ValueMode(TorchFunctionMode):
         self.observer.wrote(tensor, before, op, loc, sequence_nr)
         for written in self.values.written_with(tensor):
             if is_leaf(written) and requires_grad(written):
-                self.values.forget_history(written)
+                self.values.overwritten(written, op, parents, loc)
             elif parents:
                 own = self.values.peek(written)
                 carried = tuple(parents) if own is None or own in parents else (*parents, own)

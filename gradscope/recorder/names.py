@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Iterator
 from types import FrameType, FunctionType, ModuleType
@@ -20,8 +19,8 @@ def user_frames(start: FrameType | None = None) -> Iterator[FrameType]:
         frame = frame.f_back  # type: ignore[assignment]
 
 
-def variable_name(thing: Any) -> str | None:
-    """The name of a local or global variable that holds `thing` now, or `owner.attribute`, or `items[0]`."""
+def variable_spaces() -> list[dict[str, Any]]:
+    """The program's variables by name: locals of its frames, innermost first, then globals."""
     frames = list(user_frames()) or [f for top in sys._current_frames().values() for f in user_frames(top)]
     spaces: list[dict[str, Any]] = [frame.f_locals for frame in frames]
     if frames:
@@ -29,6 +28,12 @@ def variable_name(thing: Any) -> str | None:
     main = sys.modules.get("__main__")
     if main is not None:
         spaces.append(vars(main))
+    return spaces
+
+
+def variable_name(thing: Any) -> str | None:
+    """The name of a local or global variable that holds `thing` now, or `owner.attribute`, or `items[0]`."""
+    spaces = variable_spaces()
     for space in spaces:
         for name, held in list(space.items()):
             if held is thing and not name.startswith("__"):
@@ -62,42 +67,4 @@ def _inside(holder: Any, thing: Any) -> str | None:
                 deeper = _inside(item, thing)
                 if deeper is not None:
                     return f".{name}{deeper}"
-    return None
-
-
-def holder_of(thing: Any, depth: int = 4) -> tuple[str | None, Any]:
-    """(dotted name, container) of what keeps `thing` alive: `history.records`; None where nothing is named.
-
-    Follows referrers outwards through containers until one is a variable or an attribute of an object.
-    """
-    held = thing
-    container: Any = None
-    for _ in range(depth):
-        direct = variable_name(held)
-        if direct is not None:
-            base = direct.partition("[")[0]
-            return base, container
-        following = None
-        for referrer in gc.get_referrers(held):
-            if type(referrer) in (list, dict, tuple, set) or hasattr(referrer, "append"):
-                owner = _instance_with_dict(referrer)
-                if owner is not None:
-                    name = next((n for n, v in referrer.items() if v is held), None)
-                    return f"{type(owner).__name__}.{name}", container
-                if type(referrer) is not tuple or following is None:
-                    following = referrer
-                if type(referrer) in (list, dict):
-                    break
-        if following is None:
-            return None, container
-        held = container = following
-    return None, container
-
-
-def _instance_with_dict(space: Any) -> Any:
-    if type(space) is not dict:
-        return None
-    for owner in gc.get_referrers(space):
-        if getattr(owner, "__dict__", None) is space and not isinstance(owner, (type, ModuleType, FrameType)):
-            return owner
     return None

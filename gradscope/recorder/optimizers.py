@@ -17,6 +17,7 @@ from torch.optim.optimizer import (
 
 from gradscope.recorder.inplace import WriteLog
 from gradscope.recorder.now import Now
+from gradscope.recorder.order import OrderWatch
 from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import Loc, here
 from gradscope.recorder.reads import GradReads
@@ -48,11 +49,18 @@ class Optimizers:
     """Watches construction and steps; every step is a tick."""
 
     def __init__(
-        self, now: Now, writes: WriteLog, reads: GradReads, ticked: Callable[[], None], max_steps: int | None
+        self,
+        now: Now,
+        writes: WriteLog,
+        reads: GradReads,
+        order: OrderWatch,
+        ticked: Callable[[], None],
+        max_steps: int | None,
     ) -> None:
         self._now = now
         self._writes = writes
         self._reads = reads
+        self._order = order
         self._ticked = ticked
         self._max_steps = max_steps
         self._versions: dict[int, list[tuple[Tensor, int]]] = {}
@@ -89,6 +97,7 @@ class Optimizers:
     def _constructed(self, optimizer: Optimizer) -> None:
         entry = OptimizerEntry(weakref.ref(optimizer), type(optimizer).__name__, here(2))
         self.entries.append(entry)
+        self._order.constructed()
         self._refresh(entry, optimizer)
 
     @staticmethod
@@ -136,6 +145,7 @@ class Optimizers:
                 owned = [
                     p for group in optimizer.param_groups for p in group["params"] if isinstance(p, Tensor)
                 ]
+                self._order.tell(self._order.before_step, optimizer, owned, closure is not None)
                 self._versions[id(optimizer)] = [(p, version(p)) for p in owned]
                 entry = self._entry(optimizer)
                 if entry.steps < _FIRST_STEPS:
@@ -145,6 +155,7 @@ class Optimizers:
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._now.optimizer_depth = 0
+        self._order.tell(self._order.after_step, optimizer)
         self._guarded(self._stepped, optimizer)
         if self._max_steps is not None and self.steps >= self._max_steps:
             raise StepLimit

@@ -8,6 +8,7 @@ Only the last is a guess, and says so.
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -16,7 +17,7 @@ from typing import Any
 from gradscope.facts import CutKind
 from gradscope.folds.flow import Severing, Value
 from gradscope.recorder.now import Now
-from gradscope.recorder.places import Loc
+from gradscope.recorder.places import Loc, intern_loc, user_frame
 
 _TRIVIAL = frozenset(
     {
@@ -55,6 +56,8 @@ class PythonValues:
         self._now = now
         self._flows_between = flows_between
         self._numbers: OrderedDict[float, Value] = OrderedDict()
+        self._objects: OrderedDict[int, tuple[float, Value]] = OrderedDict()  # the very float objects
+        self._callers: dict[Loc, dict[int, Loc]] = {}
         self._arrays: OrderedDict[int, tuple[int, Value]] = OrderedDict()  # address -> (bytes, value)
         self._exits: OrderedDict[Loc, Value] = OrderedDict()
         self.active = False
@@ -72,12 +75,16 @@ class PythonValues:
         else:
             for number in _numbers(result):
                 _put(self._numbers, number, exited, _MOST_NUMBERS)
+            for number in _floats(result):
+                _put(self._objects, id(number), (number, exited), _MOST_NUMBERS)
         _put(self._exits, loc, exited, _MOST_EXITS)
+        self._callers[loc] = _callers()
         self.active = True
 
     def tick(self, epoch: int) -> None:
         """Forgets what left two epochs ago."""
         _forget(self._numbers, lambda value: value.epoch < epoch - 1)
+        _forget(self._objects, lambda kept: kept[1].epoch < epoch - 1)
         _forget(self._exits, lambda value: value.epoch < epoch - 1)
         _forget(self._arrays, lambda array: array[1].epoch < epoch - 1)
         self.active = bool(self._numbers or self._arrays or self._exits)
@@ -87,12 +94,29 @@ class PythonValues:
         floats = [a for a in (*args, *kwargs.values()) if type(a) is float]
         if not floats:
             return []
-        found = [self._numbers[f] for f in floats if f in self._numbers]
+        found = [v for f in floats if (v := self._same(f) or self._numbers.get(f)) is not None]
         if found:
             return found
         literals = literal_numbers(loc)
         strange = [f for f in floats if f not in literals]
         return self.entering(strange[0], loc) if strange else []
+
+    def _same(self, number: float) -> Value | None:
+        """The value that gave this very float object: exact also for a number like 1.0."""
+        kept = self._objects.get(id(number))
+        return kept[1] if kept is not None and kept[0] is number else None
+
+    def _may_flow(self, exit_loc: Loc, entry_loc: Loc, entry: dict[int, Loc]) -> bool:
+        """By names in the source: in one function, or in the innermost caller that both places have."""
+        if self._flows_between(exit_loc, entry_loc):
+            return True
+        left = self._callers.get(exit_loc, {})
+        common = next(
+            (key for key, loc in left.items() if key in entry and loc.code is entry[key].code), None
+        )
+        if common is None or left[common] is entry[common]:
+            return False
+        return self._flows_between(left[common], entry[common])
 
     def entering(self, content: Any, loc: Loc) -> list[Value]:
         """Values that come back in `content` (a number, a list, an array) at `loc`, surest first."""
@@ -101,23 +125,49 @@ class PythonValues:
             for start, (size, value) in self._arrays.items():
                 if start <= address[0] < start + max(size, 1):
                     return [value]
-        found = {id(v): v for n in _numbers(content) if (v := self._numbers.get(n)) is not None}
+        found = {id(v): v for f in _floats(content) if (v := self._same(f)) is not None}
+        found |= {id(v): v for n in _numbers(content) if (v := self._numbers.get(n)) is not None}
         if found:
             return list(found.values())
         if not _may_hold_numbers(content):
             return []
+        nested = [value for exit_loc, value in self._exits.items() if _inside(exit_loc, loc)]
+        if nested:
+            return nested  # `from_numpy(smooth(h.numpy()))`: it left within the very expression it enters by
+        entry = _callers()
         guesses = [
             value
             for exit_loc, value in self._exits.items()
-            if exit_loc.code is not None and self._flows_between(exit_loc, loc)
+            if exit_loc.code is not None and self._may_flow(exit_loc, loc, entry)
         ]
         return [_uncertain(value) for value in guesses]
 
 
+def _inside(inner: Loc, outer: Loc) -> bool:
+    """Whether one place's expression is a part of another's."""
+    if inner.code is not outer.code or inner.lasti == outer.lasti:
+        return False
+    one, other = inner.location(), outer.location()
+    if one is None or other is None or None in (one.column, other.column, one.end_column, other.end_column):
+        return False
+    begins = (other.line, other.column) <= (one.line, one.column)
+    ends = (one.end_line, one.end_column) <= (other.end_line, other.end_column)
+    return begins and ends
+
+
+def _callers(most: int = 8) -> dict[int, Loc]:
+    """The program's running frames, innermost first, each with the instruction it is at."""
+    found: dict[int, Loc] = {}
+    frame = user_frame(sys._getframe(1))
+    while frame is not None and len(found) < most:
+        found[id(frame)] = intern_loc(frame)
+        frame = user_frame(frame.f_back)
+    return found
+
+
 def _uncertain(value: Value) -> Value:
-    kind = value.cut.kind if value.cut is not None else CutKind.PYTHON_NUMBER
-    cut = Severing(kind, certain=False) if value.cut is not None else None
-    return Value(value.op, value.parents, value.loc, False, value.epoch, cut=cut)
+    cut = Severing(value.cut.kind, certain=False) if value.cut is not None else None
+    return Value(value.op, value.parents, value.loc, False, value.epoch, cut=cut, guessed=True)
 
 
 def _forget(table: OrderedDict[Any, Any], is_old: Callable[[Any], bool]) -> None:
@@ -144,6 +194,14 @@ def _may_hold_numbers(content: Any) -> bool:
         return any(_may_hold_numbers(item) for item in islice(content, 16))
     kind = getattr(getattr(content, "dtype", None), "kind", None)
     return isinstance(content, float) or kind in ("f", "c")
+
+
+def _floats(content: Any) -> Iterable[float]:
+    if type(content) is float:
+        yield content
+    elif isinstance(content, (list, tuple)):
+        for item in islice(content, _MOST_ELEMENTS):
+            yield from _floats(item)
 
 
 def _numbers(content: Any) -> Iterable[float]:

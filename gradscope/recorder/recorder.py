@@ -30,6 +30,7 @@ from gradscope.recorder.modules import Modules
 from gradscope.recorder.names import variable_name
 from gradscope.recorder.now import Now
 from gradscope.recorder.optimizers import Optimizers, StepLimit
+from gradscope.recorder.order import OrderWatch
 from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import Loc, here
 from gradscope.recorder.precision import Precision
@@ -89,7 +90,8 @@ class Recorder:
         self._python = PythonValues(now, self._flows_between)
         self._failures = Failures(self.values, variable_name, source_text)
         self._modules = Modules(now, self._copy_structure)
-        self._optimizers = Optimizers(now, self._writes, self._reads, self._stepped, max_steps)
+        self._order = OrderWatch(now)
+        self._optimizers = Optimizers(now, self._writes, self._reads, self._order, self._stepped, max_steps)
         self._leaves = Leaves(now, self._modules, self._optimizers)
         self.watchers = Watchers(self._writes, self._aliases, self._watch_results)
         self._retention = Retention(now, self._births, self.values, source_text)
@@ -99,6 +101,7 @@ class Recorder:
             self._leaves,
             self.watchers,
             self._failures,
+            self._order,
             self._copy_structure,
             self._after_backward,
         )
@@ -130,6 +133,7 @@ class Recorder:
                 self._modules,
                 self._optimizers,
                 self._backwards,
+                self._order,
                 self._regions,
                 self._precision,
             ):
@@ -266,7 +270,7 @@ class Recorder:
             backward_passes=self._backwards.count,
             backwards=self._backwards.backwards(),
             modules=self._module_facts(),
-            leaves=self._leaves.facts(),
+            leaves=self._leaves.facts(self.values.used),
             optimizers=self._leaves.optimizer_facts(),
             severed=self._backwards.severed(),
             missing_graphs=self._failures.facts("missing_graphs"),
@@ -275,9 +279,15 @@ class Recorder:
             nonleaf_grad_reads=reads,
             inplace_conflicts=self._failures.facts("inplace_conflicts"),
             inplace_refused=self._failures.facts("inplace_refused"),
-            silent_mutations=(*self._writes.mutations(), *self._aliases.mutations(_writing_line)),
+            silent_mutations=(
+                *self._writes.mutations(self._leaves.name_of),
+                *self._aliases.mutations(_writing_line),
+            ),
             second_backwards=self._failures.facts("second_backwards"),
             retained_graphs=self._retention.facts(),
+            stale_gradients=self._order.fold.found.stale(self._leaves.name_of),
+            clips_out_of_order=self._order.fold.found.clips(),
+            steps_out_of_order=self._order.steps(),
             births=self.watchers.nodes.births.facts(self._leaves.name_of),
             nonfinite_forwards=self.watchers.forward.facts(self._leaves.name_of),
             zeroed=self.watchers.nodes.zeroing.facts(self._leaves.name_of),
@@ -349,11 +359,13 @@ def _writing_line(after: Loc, before: Loc) -> Location | None:
     first, last = after.location(), before.location()
     if first is None or last is None:
         return None
-    for path, begin, end in (
-        (last.path, first.line if first.path == last.path else 1, last.line),
-        (first.path, first.line, 1 << 30),
-    ):
-        lines = syntax.element_writes(source_text(path), begin, end) if begin <= end else []
+    rest = (first.path, first.line, 1 << 30)
+    # the second op ran further up: in the next round of a loop, or in another function
+    wrapped = first.path == last.path and first.line > last.line
+    opening = before.code.co_firstlineno if wrapped and before.code is not None else 1
+    between = (last.path, first.line if first.path == last.path and not wrapped else opening, last.line)
+    for path, begin, end in (rest, between) if wrapped and after.code is before.code else (between, rest):
+        lines = syntax.element_writes(source_text(path), begin, end)
         if lines:
             return Location(path, lines[0])
     return None

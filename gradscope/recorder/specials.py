@@ -94,7 +94,7 @@ class Specials:
             self.writes.unversioned(target, "data", "data =", loc)
             value = self.values.get(source) if isinstance(source, Tensor) else None
             if is_leaf(target) and requires_grad(target):
-                self.values.forget_history(target)
+                self.values.overwritten(target, "data =", [value] if value else [], loc)
             elif value is not None:
                 cut = Severing(CutKind.DATA) if value.requires_grad else None
                 grad = requires_grad(target)

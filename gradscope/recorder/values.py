@@ -8,13 +8,14 @@ table has doubled.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradscope.folds.flow import Flow, Severing, Value
+from gradscope.facts import CutKind
+from gradscope.folds.flow import Flow, Severing, Value, carries_gradient, is_copy_of_leaf
 from gradscope.folds.places import Place
 from gradscope.recorder.now import Now
 from gradscope.recorder.places import NOWHERE
@@ -56,6 +57,13 @@ class TensorValues:
         self._limit = _SWEPT_AT
         self._sources: dict[int, tuple[weakref.ref[Tensor], weakref.ref[Tensor]]] = {}
         self.flow = Flow()
+        self.used: set[int] = set()  # ids of leaves that a differentiable op took in
+
+    def uses_leaf(self, parents: Sequence[Value]) -> bool:
+        """Whether a differentiable op's inputs include leaves; remembers which."""
+        leaves = [parent.leaf for parent in parents if parent.leaf is not None]
+        self.used.update(leaves)
+        return bool(leaves)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -136,6 +144,18 @@ class TensorValues:
     def drop(self, tensor: Tensor) -> None:
         """Forgets a tensor: it is a constant from now on."""
         self._table.pop(id(tensor), None)
+
+    def overwritten(self, leaf: Tensor, op: str, parents: Sequence[Value], loc: Place) -> None:
+        """A leaf was written to. A computed value that still carried gradient goes on in it, cut off.
+
+        What an optimizer, a moving average or a copied state writes carries none: the leaf starts afresh.
+        """
+        live = tuple(p for p in parents if not is_copy_of_leaf(p) and carries_gradient(p))
+        if live:
+            cut = Severing(CutKind.DATA)
+            self.set(leaf, Value(op, live, loc, True, self._now.epoch, leaf=id(leaf), cut=cut))
+        else:
+            self.forget_history(leaf)
 
     def living(self) -> Iterator[tuple[Tensor, Value]]:
         """Every living tensor of the table with its value."""

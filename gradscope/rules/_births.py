@@ -85,9 +85,9 @@ def _message(recording: Recording, birth: NonfiniteBirth, subjects: tuple[str, .
     total = max(birth.trainable, len(subjects))
     if total == 1:
         return f"the gradient of {spoken(recording, subjects)[0]} is {what}"
-    has = "has a" if len(subjects) == 1 else "have"
-    gradients = "gradient" if len(subjects) == 1 else "gradients"
-    return f"{len(subjects):,} of {total:,} {noun}s {has} {what} {gradients}"
+    article = "an" if birth.final == "inf" else "a"
+    have = f"has {article} {what} gradient" if len(subjects) == 1 else f"have {what} gradients"
+    return f"{len(subjects):,} of {total:,} {noun}s {have}"
 
 
 def _label(birth: NonfiniteBirth) -> str:
@@ -123,7 +123,9 @@ def _notes(recording: Recording, birth: NonfiniteBirth, location: Location | Non
 
 
 def _innocent(birth: NonfiniteBirth, other: NonfiniteBirth, home: Location | None) -> str | None:
-    """A birth of the same backward that harmed nobody, in words."""
+    """A birth of the same backward that harmed nobody, in words; None for the same op at the same place."""
+    if (other.node, other.location) == (birth.node, birth.location):
+        return None
     same = birth.backward is None or other.backward is None or birth.backward.at == other.backward.at
     if other.reached or not same:
         return None
@@ -150,9 +152,9 @@ def _fix(recording: Recording, birth: NonfiniteBirth) -> str:
     divisor = next((one for one in birth.saved if one.name == "other"), None)
     signed = divisor is None or divisor.smallest is None or divisor.smallest < 0
     dtype = birth.saved[0].dtype if birth.saved else "float32"
-    safe = (
-        None if op in ("pow", "div") and is_spoiled(birth) else guarded(expression, op, dtype, signed=signed)
-    )
+    safe = guarded(expression, op, dtype, signed=signed, divisor=divisor.dtype if divisor else "")
+    if op in ("pow", "div") and is_spoiled(birth):
+        safe = None
     masked = birth.kind == "nan" and birth.incoming is not None and bool(birth.incoming.zeros)
     words = [known.advice if known and known.advice else ""]
     if masked and "where" in recording.line(birth.location):

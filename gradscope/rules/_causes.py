@@ -79,9 +79,11 @@ _LINKS: tuple[tuple[tuple[str, ...], tuple[str, ...], Explains], ...] = (
     (("GS303", "GS101"), ("GS102",), _on_its_line),
     (("GS303",), ("GS101",), _on_its_line),
     (("GS301",), ("GS302",), _names_its_line),
+    (("GS201",), ("GS503",), _names_its_line),
     (("GS403",), ("GS401", "GS402"), _not_later),
     (("GS401", "GS402", "GS403"), ("GS403",), _spoiled_a_parameter),
     (("GS403",), ("GS108",), _always),
+    (("GS203",), ("GS108", "GS401", "GS402"), _names_its_line),
     # the same leaves, from the most telling to the least
     (("GS106",), ("GS107", "GS102", "GS103", "GS108"), _has_its_leaves),
     (("GS107",), ("GS102", "GS103", "GS108"), _has_its_leaves),

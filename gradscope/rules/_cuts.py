@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 from gradscope.facts import Cut, CutKind, Recording
@@ -104,6 +105,8 @@ def grad_fix(recording: Recording, location: Location | None) -> str:
     node = expression(text)
     if text.endswith(".grad") or node is None:
         return "torch.autograd.grad(loss, inputs, create_graph=True), in place of reading .grad"
+    if isinstance(node, ast.Call) and any(keyword.arg is None for keyword in node.keywords):
+        return "pass create_graph=True"
     call = with_keyword(text, "create_graph=True")
     return replaced(recording, location, call) if call else "pass create_graph=True to the gradient call"
 
@@ -159,6 +162,9 @@ def _leave_the_block(recording: Recording, cut: Cut) -> str:
         return "torch.set_grad_enabled(True) before this computation"
     called = method(snippet(recording, cut.block)) if cut.block else None
     if header.startswith("@") or called:
+        if called == "sample":
+            text = snippet(recording, cut.location)
+            return replaced(recording, cut.location, text.replace(".sample(", ".rsample("))
         owner = f" from {called}()" if called and not header.startswith("@") else ""
         return f"take the decorator @torch.{mode}() away{owner}"
     return f"compute this outside torch.{mode}()"

@@ -120,10 +120,16 @@ DERIVATIVES: dict[str, Derivative] = {
     ),
 }
 
+_LINEAR = frozenset(["Addmm", "Mm", "Bmm", "Mv", "Dot", "Mul", "Convolution"])  # 0 is harmless to them
+
 
 def derivative(node: str) -> Derivative | None:
     """What is known of a node; None for a custom Function and for ops without a known pitfall."""
-    return DERIVATIVES.get(node.rpartition("::")[2].partition("Backward")[0])
+    return DERIVATIVES.get(_kind(node))
+
+
+def _kind(node: str) -> str:
+    return node.rpartition("::")[2].partition("Backward")[0]
 
 
 def culprits(birth: NonfiniteBirth) -> list[str]:
@@ -138,8 +144,9 @@ def culprits(birth: NonfiniteBirth) -> list[str]:
 def bad_values(birth: NonfiniteBirth) -> list[str]:
     """The saved values at which the formula breaks, in words; empty where there are none."""
     known = derivative(birth.node)
-    told = [text for one in watched(birth) if (text := _bad_values(one, known.at if known else "any"))]
-    return told or [text for one in birth.saved if (text := _bad_values(one, "any"))]
+    suspect = "inf" if _kind(birth.node) in _LINEAR else "any"
+    told = [text for one in watched(birth) if (text := _bad_values(one, known.at if known else suspect))]
+    return told or [text for one in birth.saved if (text := _bad_values(one, suspect))]
 
 
 def _bad_values(stats: ValueStats, at: str) -> str | None:

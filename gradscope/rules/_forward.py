@@ -51,6 +51,11 @@ def forward_reason(fact: NonfiniteForward) -> str:
     return f"the values have grown too large: {ranges}" if is_overflow(fact) else ranges
 
 
+def divides_by_a_count(fact: NonfiniteForward) -> bool:
+    """Whether the divisor is no floating-point tensor: only such inputs have statistics."""
+    return fact.op in _DIVISIONS and len(fact.inputs) == 1 and not is_overflow(fact)
+
+
 def is_overflow(fact: NonfiniteForward) -> bool:
     """Whether finite inputs of a huge size went in and an Inf came out."""
     largest = [
@@ -71,9 +76,11 @@ def _root(fact: NonfiniteForward, first: ValueStats) -> str:
 
 def _division(fact: NonfiniteForward, first: ValueStats) -> str:
     divisor = fact.inputs[-1]
+    result = "0 / 0 is NaN" if fact.kind == "nan" else "a division by 0 is Inf"
+    if divides_by_a_count(fact):
+        return f"{result}: the divisor, a count or a Python number, is 0"
     if not divisor.zeros:
         return ""
-    result = "0 / 0 is NaN" if fact.kind == "nan" else "a division by 0 is Inf"
     return f"{result}: the divisor is 0 at {_of(divisor.zeros, divisor, divisor.zero_at)}"
 
 
@@ -98,11 +105,9 @@ def _softmax(fact: NonfiniteForward, first: ValueStats) -> str:
 def _power(fact: NonfiniteForward, first: ValueStats) -> str:
     if (first.smallest or 0) < 0 and fact.kind == "nan":
         return f"a fractional power of a negative number is NaN: {_range(first)}"
-    return (
-        f"0 to a negative power is Inf: the base is 0 at {_of(first.zeros, first, first.zero_at)}"
-        if first.zeros
-        else ""
-    )
+    if first.zeros and (fact.output is None or fact.output.inf == first.zeros):
+        return f"0 to a negative power is Inf: the base is 0 at {_of(first.zeros, first, first.zero_at)}"
+    return _product(fact, first)
 
 
 def _arc(fact: NonfiniteForward, first: ValueStats) -> str:
@@ -118,10 +123,35 @@ def _average(fact: NonfiniteForward, first: ValueStats) -> str:
 
 
 def _product(fact: NonfiniteForward, first: ValueStats) -> str:
-    dtype = fact.output.dtype if fact.output else first.dtype
-    if dtype != "float16":
+    meeting = _zero_and_inf(fact)
+    if meeting is not None:
+        zero, infinite = meeting
+        share = _of(zero.zeros, zero, zero.zero_at)
+        return f"0 times Inf is NaN: {zero.name} is 0 at {share}, {_nonfinite(infinite)}"
+    if not _is_half(fact):
         return ""
     return f"float16 ends at 65504: {'; '.join(_range(one) for one in fact.inputs[:2])}"
+
+
+def _zero_and_inf(fact: NonfiniteForward) -> tuple[ValueStats, ValueStats] | None:
+    """The factors whose product is NaN: one with zeros and another with infinities."""
+    if fact.kind != "nan":
+        return None
+    return next(
+        (
+            (zero, infinite)
+            for zero in fact.inputs
+            for infinite in fact.inputs
+            if zero is not infinite and zero.zeros and infinite.inf and not infinite.nan
+        ),
+        None,
+    )
+
+
+def _is_half(fact: NonfiniteForward) -> bool:
+    """Whether the result is in float16, which ends early."""
+    given = fact.output or next(iter(fact.inputs), None)
+    return given is not None and given.dtype == "float16"
 
 
 _REASONS = (
@@ -175,7 +205,11 @@ def forward_advice(fact: NonfiniteForward) -> str:
         return "leave at least one element of every row unmasked; skip batches without a target"
     if op in _DIVISIONS:
         return "handle the case where the divisor is 0 before dividing"
-    if op in _PRODUCTS:
+    if op in _PRODUCTS and _zero_and_inf(fact) is not None:
+        return (
+            "set the infinite factor to 0 before the product where it does not count: .masked_fill(mask, 0.0)"
+        )
+    if op in (*_PRODUCTS, "pow", "__pow__") and _is_half(fact):
         return "run this op in float32 or bfloat16, or scale its inputs down"
     if op in ("std", "var"):
         return f"{op}(unbiased=False), or skip batches of one"

@@ -7,7 +7,6 @@ import re
 
 from gradscope.rules._parts import (
     OPERATORS,
-    argument,
     enclosed,
     enclosed_operand,
     method,
@@ -16,6 +15,18 @@ from gradscope.rules._parts import (
     without_keyword,
 )
 from gradscope.rules._source import simple_statement
+
+_NAMESPACES = ("torch", "F", "functional", "nn.functional", "torch.nn.functional", "nn.init", "torch.nn.init")
+_RANDOM = (
+    "bernoulli_",
+    "cauchy_",
+    "exponential_",
+    "geometric_",
+    "log_normal_",
+    "normal_",
+    "random_",
+    "uniform_",
+)
 
 
 def out_of_place(statement: str) -> str | None:
@@ -45,24 +56,39 @@ def _method_out_of_place(node: ast.expr, text: str, *, assign: bool) -> str | No
     for keyword in ("inplace", "out"):
         without = without_keyword(call, keyword)
         if without is not None:
-            target = argument(call) if keyword == "inplace" else _keyword_value(node, "out", text)
-            return f"{target} = {without}" if assign and target else without
+            changed = node.args[0] if keyword == "inplace" and node.args else _keyword_value(node, keyword)
+            return _given_to(changed, without, text) if assign else without
     if isinstance(node.func, ast.Attribute) and re.fullmatch(r"[a-z]\w*[a-z0-9]_", node.func.attr):
-        target = source(node.func.value, text)
-        arguments = call[len(source(node.func, text)) :]
-        if assign and not isinstance(node.func.value, ast.Name | ast.Attribute):
-            return None
-        new = {
-            "zero_": f"torch.zeros_like({target})",
-            "fill_": f"torch.full_like({target}, {arguments[1:-1]})",
-            "copy_": arguments[1:-1],
-        }.get(node.func.attr, f"{target}.{node.func.attr[:-1]}{arguments}")
-        return f"{target} = {new}" if assign else new
+        new = _twin(node.func, call[len(source(node.func, text)) :], text)
+        in_namespace = source(node.func.value, text) in _NAMESPACES
+        changed = node.args[0] if in_namespace and node.args else node.func.value
+        return _given_to(changed, new, text) if assign else new
     return None
 
 
-def _keyword_value(node: ast.Call, name: str, text: str) -> str | None:
-    return next((source(k.value, text) for k in node.keywords if k.arg == name), None)
+def _given_to(target: ast.expr | None, value: str, text: str) -> str | None:
+    """The assignment of a value to what an op would have changed; None where that is no plain name."""
+    if not isinstance(target, ast.Name | ast.Attribute):
+        return None
+    return f"{source(target, text)} = {value}"
+
+
+def _twin(function: ast.Attribute, arguments: str, text: str) -> str:
+    """What an in-place method would give as a new tensor; `arguments` come with their brackets."""
+    target, name = source(function.value, text), function.attr
+    if name in _RANDOM:  # these exist in place only
+        return f"torch.empty_like({target}).{name}{arguments}"
+    if name == "fill_diagonal_":
+        return f"{target}.clone().{name}{arguments}"
+    return {
+        "zero_": f"torch.zeros_like({target})",
+        "fill_": f"torch.full_like({target}, {arguments[1:-1]})",
+        "copy_": arguments[1:-1],
+    }.get(name, f"{target}.{name[:-1]}{arguments}")
+
+
+def _keyword_value(node: ast.Call, name: str) -> ast.expr | None:
+    return next((k.value for k in node.keywords if k.arg == name), None)
 
 
 def updated_in_place(statement: str) -> str | None:

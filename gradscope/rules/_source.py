@@ -69,7 +69,11 @@ def replaced(recording: Recording, location: Location | None, new: str) -> str:
     first, last = location.column - 1 - start, location.end_column - 1 - start
     if start < 0 or location.end_line not in (None, location.line) or not 0 <= first <= last <= len(text):
         return new
-    return text[:first] + new + text[last:]
+    plain, enclosed = (text[:first] + middle + text[last:] for middle in (new, f"({new})"))
+    trees = [simple_statement(one) for one in (plain, enclosed)]
+    if trees[0] is None or trees[1] is None or ast.dump(trees[0]) == ast.dump(trees[1]):
+        return plain
+    return enclosed
 
 
 def _one_line(lines: tuple[str, ...], node: ast.stmt) -> str:

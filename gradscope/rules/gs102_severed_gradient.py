@@ -95,9 +95,19 @@ def _by_cut(recording: Recording, leaves: dict[str, Leaf]) -> dict[object, list[
         cut = fact.cuts[0]
         if _is_missing_create_graph(recording, cut) or _is_wanted_copy(recording, fact):
             continue
+        if _is_teacher(recording, leaf, cut):
+            continue
         where = cut_location(cut)
         groups.setdefault((cut.kind, where.at if where else cut.op), []).append(fact)
     return groups
+
+
+def _is_teacher(recording: Recording, leaf: Leaf, cut: Cut) -> bool:
+    """A part in eval mode inside a model in training, run without gradient: kept as it is on purpose."""
+    if cut.kind not in (CutKind.NO_GRAD, CutKind.INFERENCE_MODE) or not leaf.root_training:
+        return False
+    own = (m for m in recording.modules if m.root == leaf.root and m.path == leaf.module)
+    return any(not module.training for module in own)
 
 
 def _is_wanted_copy(recording: Recording, fact: SeveredLeaf) -> bool:

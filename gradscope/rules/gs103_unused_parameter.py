@@ -132,7 +132,11 @@ def _finding_for(recording: Recording, leaves: list[Leaf], owner: str) -> Findin
     location = _registered(first)
     whole_module = not first.module_called and owner != ""
     plural = len(names) > 1 and not whole_module
-    if first.module_called:
+    verdict = f"{'are' if plural else 'is'} never used"
+    if first.used:
+        verdict = f"{'get' if plural else 'gets'} no gradient"
+        why = f"{'they' if plural else 'it'} took part, but no loss depends on the result"
+    elif first.module_called:
         why = f"the forward of {first.module_class or 'its module'} ran without {'them' if plural else 'it'}"
     else:
         why = "its module was never called"
@@ -140,7 +144,7 @@ def _finding_for(recording: Recording, leaves: list[Leaf], owner: str) -> Findin
     further = other_places([_registered(leaf) for leaf in leaves], than=location)
     return _finding(
         severity=Severity.WARNING,
-        message=f"{what} {'are' if plural else 'is'} never used: {why}",
+        message=f"{what} {verdict}: {why}",
         location=location,
         label="registered here, and no loss depends on it",
         subjects=names,
@@ -150,7 +154,7 @@ def _finding_for(recording: Recording, leaves: list[Leaf], owner: str) -> Findin
             "module_called": first.module_called,
             "elements": sum(leaf.numel for leaf in leaves),
         },
-        fix=f"{_use(names, modules, owner, whole_module)}, or delete it; "
+        fix=f"{_use(first, names, modules, owner, whole_module)}, or delete it; "
         "if it serves another phase, requires_grad_(False) in this one",
     )
 
@@ -161,7 +165,12 @@ def _subject(names: tuple[str, ...], modules: tuple[str, ...], owner: str) -> st
     return grouped(names)
 
 
-def _use(names: tuple[str, ...], modules: tuple[str, ...], owner: str, whole_module: bool) -> str:
+def _use(
+    first: Leaf, names: tuple[str, ...], modules: tuple[str, ...], owner: str, whole_module: bool
+) -> str:
+    if first.used:
+        module = attribute_of(first.module) if first.module else names[0].rpartition(".")[2]
+        return f"let the loss depend on what self.{module} gives"
     if not whole_module:
         return f"use self.{names[0].rpartition('.')[2]} in forward"
     attribute = attribute_of(owner)

@@ -88,7 +88,9 @@ def _is_data(fact: ZeroedAt) -> bool:
 
 
 def _gives_zeros(fact: ZeroedAt) -> bool:
-    """A rectifier, say, all of whose results are 0: so is what the next layer multiplies."""
+    """A rectifier all of whose results are 0, or a mask of zeros: so is what the next layer multiplies."""
+    if stem(fact.node) == "Mul" and _is_data(fact):
+        return True
     result = saved(fact.saved, "result")
     return fact.factor is None and result is not None and result.zeros == result.numel
 

@@ -101,7 +101,9 @@ def _related(fact: SilentMutation) -> Iterator[Related]:
 def _fix(recording: Recording, fact: SilentMutation, line: str, subject: str | None) -> str:
     if subject and recording.leaf(subject) is not None:
         return f"change it after the backward of {place(fact.backward, fact.location)}"
+    if fact.how == "numpy" and fact.array_first:
+        return "give torch a copy of the array: torch.tensor(array), or torch.from_numpy(array.copy())"
     if fact.how == "numpy":
         return "write into a copy: .detach().cpu().numpy().copy()"
     new = out_of_place(line) if fact.how == "data" else None
-    return new or "compute a new tensor, or change the tensor without .data so that torch can check it"
+    return new or "compute a new tensor, or change it by an in-place op of its own, which torch checks"

@@ -1,9 +1,10 @@
 """A backward walked into a graph that an earlier backward had already freed.
 
 What it finds
-    Torch's "Trying to backward through the graph a second time". Where a tensor of the old graph was
-    carried into the new one (a hidden state, a running average), the finding is on the line that
-    carries it; else on the second backward.
+    Torch's "Trying to backward through the graph a second time". Where each step hands a tensor to the
+    next (a hidden state, a running average), the finding is on the line that carries it. Where something
+    trained was computed once, before the loop, it is on that computation. Else (several losses of one
+    graph) it is on the second backward.
 
 Why it matters
     Backward frees what the graph saved. Torch names only the backward that failed, while the tensor
@@ -68,7 +69,17 @@ _finding = partial(Finding, "GS301", "backward-twice")
 def backward_twice(recording: Recording) -> Iterator[Finding]:
     """One finding for each backward that met a freed graph."""
     for fact in recording.second_backwards:
-        yield _carried_over(recording, fact) if fact.carriers else _walked_again(recording, fact)
+        if fact.carriers and fact.recurrent:
+            yield _carried_over(recording, fact)
+        elif fact.carriers and fact.stepped and _is_one_line(fact):
+            yield _built_once(recording, fact)
+        else:
+            yield _walked_again(recording, fact)
+
+
+def _is_one_line(fact: SecondBackward) -> bool:
+    """Whether one backward line freed the graph and ran into it."""
+    return fact.location is not None and fact.freed_by is not None and fact.location.at == fact.freed_by.at
 
 
 def _carried_over(recording: Recording, fact: SecondBackward) -> Finding:
@@ -100,21 +111,37 @@ def _ways(fact: SecondBackward, location: Location | None) -> tuple[Note, ...]:
     return (Note("carried by", path_text(steps, location)),)
 
 
-def _walked_again(recording: Recording, fact: SecondBackward) -> Finding:
-    same_line = (
-        fact.location is not None and fact.freed_by is not None and fact.location.at == fact.freed_by.at
+def _built_once(recording: Recording, fact: SecondBackward) -> Finding:
+    location = first_place(fact.built_by, fact.node_at, fact.location)
+    used_at = [step.location for step in fact.carriers]
+    related = [Related(where, "it is used again here") for where in other_places(used_at, than=location)]
+    lines = {where.at for where in (location, *used_at) if where}
+    return _finding(
+        severity=ended(fact.ended_program),
+        message=f"{quoted(fact.subject, 'this graph')} is built once and used in every step, "
+        f"but the backward of {place(fact.freed_by, location)} frees its graph",
+        location=location,
+        label="not computed again since that backward",
+        subjects=(fact.subject,) if fact.subject else (),
+        related=(*related, *(one for one in _related(fact, location) if one.location.at not in lines)),
+        notes=caught(fact.ended_program),
+        evidence={"node": fact.node, "carriers": [step.op for step in fact.carriers]},
+        fix="compute it anew in every step, since it depends on what is trained: "
+        f"{statement(recording, location)}",
     )
-    if same_line:
+
+
+def _walked_again(recording: Recording, fact: SecondBackward) -> Finding:
+    if not _is_one_line(fact):
+        where = f" of {place(fact.freed_by, fact.location)}" if fact.freed_by else ""
+        message = f"a second backward walks a graph that the backward{where} has freed"
+        fix = _two_backwards(recording, fact)
+    elif fact.stepped:
         message = "the same graph is walked again: it was built once, before the loop"
         fix = "compute the loss anew in each iteration"
     else:
-        where = f" of {place(fact.freed_by, fact.location)}" if fact.freed_by else ""
-        message = f"a second backward walks a graph that the backward{where} has freed"
-        first = (
-            with_keyword(snippet(recording, fact.freed_by), "retain_graph=True") if fact.freed_by else None
-        )
-        fix = "add the losses up and call backward() once"
-        fix += f", or keep the graph in {place(fact.freed_by, fact.location)}: {first}" if first else ""
+        message = "several backwards walk one graph, and the first has freed it"
+        fix = "add the losses up and call backward() once, or pass retain_graph=True to all but the last"
     return _finding(
         severity=ended(fact.ended_program),
         message=message,
@@ -123,8 +150,21 @@ def _walked_again(recording: Recording, fact: SecondBackward) -> Finding:
         subjects=(fact.subject,) if fact.subject else (),
         related=tuple(_related(fact, fact.location)),
         notes=caught(fact.ended_program),
-        evidence={"node": fact.node, "carriers": []},
+        evidence={"node": fact.node, "carriers": [step.op for step in fact.carriers]},
         fix=fix,
+    )
+
+
+def _two_backwards(recording: Recording, fact: SecondBackward) -> str:
+    """What to do about two lines of backward; a detach may be meant only if an optimizer stepped between."""
+    fix = "add the losses up and call backward() once"
+    first = with_keyword(snippet(recording, fact.freed_by), "retain_graph=True") if fact.freed_by else None
+    fix += f", or keep the graph in {place(fact.freed_by, fact.location)}: {first}" if first else ""
+    if not fact.carriers or not fact.stepped or not fact.subject:
+        return fix
+    return (
+        f"use {fact.subject}.detach() in the loss of {place(fact.freed_by, fact.location)}, if that is not "
+        f"to train what makes `{fact.subject}` (a GAN's discriminator); else {fix}"
     )
 
 

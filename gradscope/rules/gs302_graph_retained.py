@@ -49,11 +49,13 @@ Limits
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
+from gradscope import syntax
 from gradscope.facts import Recording, RetainedGraph
-from gradscope.finding import Confidence, Finding, Related, Severity
+from gradscope.finding import Confidence, Finding, Location, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._rewrites import keeping_detached
 from gradscope.rules._source import statement
@@ -99,7 +101,17 @@ def _related(fact: RetainedGraph) -> Iterator[Related]:
 
 def _fix(recording: Recording, fact: RetainedGraph) -> str:
     line = statement(recording, fact.kept_at)
-    new = keeping_detached(line) if line else None
+    new = keeping_detached(line) if line and not _keeps_several(recording, fact.kept_at, line) else None
     if new is not None:
         return f"{new} (or .item(), for a Python number)"
     return "keep the value without its graph: .detach(), or .item() for a Python number"
+
+
+def _keeps_several(recording: Recording, location: Location | None, line: str) -> bool:
+    """Whether the statement stores a function's `*args` or `**kwargs`, which have no `.detach()`."""
+    if location is None:
+        return False
+    text = "\n".join(recording.sources.get(location.path, ()))
+    return any(
+        re.search(rf"\b{name}\b(?!\s*[.\[])", line) for name in syntax.gathered_names(text, location.line)
+    )

@@ -46,8 +46,9 @@ Use instead
     ```
 
 Limits
-    Only terms that are added to a loss are found. A gradient that enters a network (an adversarial
-    example, a first-order meta-step) or weighs a loss is used without a graph on purpose.
+    Only terms of a loss are found, and residuals in one: sums, their powers and norms, and the losses
+    that compare two tensors. A gradient that enters a network (an adversarial example), weighs a loss,
+    moves a leaf (a first-order meta-step) or is a frozen network's is used without a graph on purpose.
 """
 
 from __future__ import annotations

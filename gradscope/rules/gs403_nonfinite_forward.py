@@ -50,12 +50,13 @@ from functools import partial
 from gradscope.facts import NonfiniteForward, Recording
 from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._forward import forward_advice, forward_reason
+from gradscope.rules._forward import divides_by_a_count, forward_advice, forward_reason
 from gradscope.rules._guards import guarded
 from gradscope.rules._source import replaced, snippet
 from gradscope.rules._words import first_place, op_words, other_places, path_text
 
 _finding = partial(Finding, "GS403", "nonfinite-forward")
+MASKED = "the -inf that "
 _NAMES = {"nan": "NaN", "inf": "Inf"}
 
 
@@ -103,6 +104,8 @@ def _given(recording: Recording, source: str, what: str, op: str) -> str:
         return f"`{source}` already holds {what} when {op} uses it"
     if source.startswith("input "):
         return f"{source} already holds {what} when it is handed in"
+    if source.startswith(MASKED):
+        return f"{op_words(op)} takes {source}"
     return f"{source} is {what}" if source.startswith("the data") else f"{source} spoils the forward pass"
 
 
@@ -128,10 +131,31 @@ def _fix(recording: Recording, fact: NonfiniteForward) -> str:
             return (
                 f"look for the step that made `{fact.source}` non-finite: its gradient, or the learning rate"
             )
+        if fact.source.startswith(MASKED):
+            return _past_the_mask(fact.op)
         return "check what is handed in before it is used: assert torch.isfinite(x).all()"
+    if divides_by_a_count(fact):
+        return _whole_divisor(recording, fact)
     divisor = fact.inputs[-1] if fact.inputs else None
     signed = divisor is None or divisor.smallest is None or divisor.smallest < 0
     dtype = fact.inputs[0].dtype if fact.inputs else "float32"
     op = {"true_divide": "div", "__truediv__": "div", "__pow__": "pow"}.get(fact.op, fact.op)
-    safe = guarded(snippet(recording, fact.location), op, dtype, signed=signed)
+    safe = guarded(
+        snippet(recording, fact.location), op, dtype, signed=signed, divisor=divisor.dtype if divisor else ""
+    )
     return replaced(recording, fact.location, safe) if safe else forward_advice(fact)
+
+
+def _whole_divisor(recording: Recording, fact: NonfiniteForward) -> str:
+    """A count in a tensor or a plain number: which of them, the statistics do not say."""
+    safe = guarded(snippet(recording, fact.location), "div", signed=False, divisor="int64")
+    if safe is None:
+        return forward_advice(fact)
+    return f"{replaced(recording, fact.location, safe)}; for a Python number, max(..., 1)"
+
+
+def _past_the_mask(op: str) -> str:
+    """What to do about an op that takes a masked element into the loss."""
+    if op in ("sum", "mean", "kl_div"):
+        return f"leave the masked elements out of {op}: .masked_fill(mask, 0.0) before it"
+    return f"check the indices of {op_words(op)} against the mask: the logarithm of a masked share is -Inf"

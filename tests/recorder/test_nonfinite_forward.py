@@ -129,11 +129,6 @@ def _healed_before(x: Tensor) -> Tensor:
     return broken.sum()
 
 
-def _intended_all_the_way(x: Tensor) -> Tensor:
-    scores = x.masked_fill(x > 1, -INF)  # first
-    return -torch.log_softmax(scores, dim=-1)[1]
-
-
 @pytest.mark.parametrize(
     ("loss", "op", "kind", "loss_text"),
     [
@@ -157,7 +152,6 @@ def _intended_all_the_way(x: Tensor) -> Tensor:
         (_view_filled_in_place, "softmax", "nan", "nan"),
         (_in_place_division, "div_", "nan", "nan"),
         (_healed_before, "log", "nan", "nan"),
-        (_intended_all_the_way, "masked_fill", "inf", "inf"),
     ],
 )
 def test_first_op_is_named_with_its_line(
@@ -282,6 +276,19 @@ def test_uninitialised_memory() -> None:
         (x * data).sum().backward()
     (fact,) = harness.forward.facts()
     assert fact.source == "the uninitialised memory of empty"
+
+
+def test_mask_that_is_taken_into_the_loss() -> None:
+    x = torch.tensor([0.0, 4.0], requires_grad=True)
+    with recording() as harness:
+        scores = x.masked_fill(x > 1, -INF)
+        share = torch.log_softmax(scores, dim=-1)
+        (-share[1]).backward()
+    (fact,) = harness.forward.facts()
+    assert text(fact.location) == "(-share[1]).backward()"
+    assert (fact.kind, fact.op, fact.loss) == ("inf", "__getitem__", "inf")
+    assert fact.source is not None
+    assert fact.source.startswith("the -inf that masked_fill wrote in line ")
 
 
 def test_memory_that_is_filled_is_forgotten() -> None:

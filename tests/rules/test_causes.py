@@ -15,6 +15,7 @@ from gradscope.facts import (
     RetainedGraph,
     SecondBackward,
     SeveredLeaf,
+    SilentMutation,
     Step,
     ZeroedAt,
 )
@@ -114,6 +115,18 @@ def test_an_earlier_gradient_does_not_explain_what_the_program_computed_later():
     assert codes(SOURCE.recording(nonfinite_forwards=(later,), births=(BIRTH,))) == [
         ("GS401", []),
         ("GS403", []),
+    ]
+
+
+def test_what_a_silent_write_spoiled_is_its_consequence():
+    write = SilentMutation(
+        "storage", "fill_", SOURCE.at("total += loss"), "SqrtBackward0", BIRTH.location, BACKWARD
+    )
+    assert codes(SOURCE.recording(silent_mutations=(write,), births=(BIRTH,))) == [("GS203", ["GS401"])]
+    elsewhere = replace(write, saved_at=None)
+    assert codes(SOURCE.recording(silent_mutations=(elsewhere,), births=(BIRTH,))) == [
+        ("GS203", []),
+        ("GS401", []),
     ]
 
 

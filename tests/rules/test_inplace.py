@@ -192,6 +192,11 @@ def test_a_write_through_numpy_is_inferred():
     assert (found.location, found.confidence) == (where, Confidence.PROBABLE)
     assert "still as it was saved here" in [one.message for one in found.related]
     assert found.fix == "write into a copy: .detach().cpu().numpy().copy()"
+    fact = replace(fact, array_first=True)
+    found = only("GS203", SILENT.recording(silent_mutations=(fact,)))
+    assert (
+        found.fix == "give torch a copy of the array: torch.tensor(array), or torch.from_numpy(array.copy())"
+    )
 
 
 def test_a_parameter_is_written_after_the_backward():

@@ -72,6 +72,63 @@ def test_one_graph_walked_in_every_iteration():
     assert found.fix == "compute the loss anew in each iteration"
 
 
+def test_what_is_built_once_is_to_be_computed_anew_and_never_detached():
+    source = Source(
+        """
+        mixing = model.mixing()
+        for x in data:
+            loss = model(x, mixing)
+            loss.backward()
+        """
+    )
+    backward, used = source.at("loss.backward()"), source.at("model(x, mixing)")
+    fact = SecondBackward(
+        backward,
+        backward,
+        (Step("MmBackward0", used),),
+        "SoftmaxBackward0",
+        source.at("model.mixing()"),
+        subject="mixing",
+        ended_program=True,
+        recurrent=False,
+        built_by=source.at("mixing = model.mixing()"),
+    )
+    found = only("GS301", source.recording(second_backwards=(fact,)))
+    assert (found.location.line, found.subjects) == (1, ("mixing",))
+    assert (
+        found.message == "`mixing` is built once and used in every step, "
+        "but the backward of line 4 frees its graph"
+    )
+    assert found.fix.endswith(": mixing = model.mixing()")
+    assert "detach" not in found.fix
+    assert [(one.location.line, one.message) for one in found.related] == [
+        (3, "it is used again here"),
+        (4, "this backward freed the graph one step earlier, and runs into it now"),
+    ]
+
+
+@pytest.mark.parametrize("carriers", [(), CARRIED.carriers])
+def test_several_losses_of_one_graph_without_a_step_between(carriers):
+    fact = replace(CARRIED, carriers=carriers, recurrent=False, stepped=False)
+    found = only("GS301", SOURCE.recording(second_backwards=(fact,)))
+    assert found.location == BACKWARD
+    assert found.message == "several backwards walk one graph, and the first has freed it"
+    assert found.fix == (
+        "add the losses up and call backward() once, or pass retain_graph=True to all but the last"
+    )
+
+
+def test_two_players_of_one_graph():
+    freed, second = SOURCE.at("first.backward()"), SOURCE.at("second.backward()")
+    fact = replace(CARRIED, location=second, freed_by=freed, recurrent=False, subject="fake")
+    found = only("GS301", SOURCE.recording(second_backwards=(fact,)))
+    assert found.location == second
+    assert found.fix.startswith("use fake.detach() in the loss of line 9, if that is not to train")
+    assert found.fix.endswith("first.backward(retain_graph=True)")
+    not_stepped = replace(fact, stepped=False)
+    assert "detach" not in only("GS301", SOURCE.recording(second_backwards=(not_stepped,))).fix
+
+
 def test_a_caught_second_backward_is_information():
     fact = replace(CARRIED, ended_program=False)
     assert only("GS301", SOURCE.recording(second_backwards=(fact,))).severity is Severity.INFO
@@ -103,6 +160,19 @@ def test_what_is_kept_is_detached(text, fix):
 
 def test_two_old_steps_may_be_an_accumulation():
     assert check("GS302", SOURCE.recording(retained_graphs=(retained("total += loss", steps=2),))) == []
+
+
+def test_arguments_that_were_gathered_have_no_detach():
+    source = Source(
+        """
+        def log(self, **metrics):
+            self.records.append(metrics)
+        """
+    )
+    kept = source.at("self.records.append(metrics)")
+    fact = RetainedGraph("history.records", kept, None, "exp", 5, accumulated=False)
+    found = only("GS302", source.recording(retained_graphs=(fact,)))
+    assert found.fix == "keep the value without its graph: .detach(), or .item() for a Python number"
 
 
 def test_an_unknown_holder_is_probable_and_stands_where_the_tensor_was_made():

@@ -183,6 +183,24 @@ def test_an_overflow_of_a_scaled_loss_is_silent_once_it_is_over(nonfinite, last,
     assert [one.severity for one in found] == [Severity.WARNING] * expected
 
 
+def test_a_zero_in_a_matrix_product_is_nothing_bad():
+    """A scaled loss overflows in the backward of linear; that relu gave zeros has nothing to do with it."""
+    birth = replace(OVERFLOW, node="AddmmBackward0", saved=(stats("mat1", zeros=6),))
+    gradient = GradientStats(backwards=3, nonfinite_backwards=1, last_norm=1.0)
+    leaves = tuple(replace(one, gradient=gradient) for one in LEAVES)
+    assert check("GS401", SCALED.recording(births=(birth,), leaves=leaves)) == []
+
+
+def test_one_gradient_of_several_is_an_inf_gradient():
+    birth = replace(SQRT, kind="inf", final="inf", reached=("encoder.weight",), trainable=4)
+    assert "1 of 4 parameters has an Inf gradient" in only("GS402", recording(birth)).message
+
+
+def test_a_birth_is_not_excused_by_itself():
+    masked = replace(SQRT, reached=(), step=9)
+    assert "not it" not in [one.heading for one in only("GS401", recording(SQRT, masked)).notes]
+
+
 def test_a_scaled_loss_does_not_excuse_a_division_by_zero():
     gradient = GradientStats(backwards=3, nonfinite_backwards=1, last_norm=1.0)
     leaves = tuple(replace(one, gradient=gradient) for one in LEAVES)
@@ -248,7 +266,14 @@ def test_the_first_op_of_the_forward_pass():
             "a row of nothing but -Inf has no softmax (0 / 0): x is Inf at 3 of 8",
         ),
         ("pow", [stats("x", smallest=-1.0)], "nan", "a fractional power of a negative number"),
+        ("div", [stats("a")], "nan", "0 / 0 is NaN: the divisor, a count or a Python number, is 0"),
         ("pow", [stats("x", zeros=1, smallest=0.0)], "inf", "0 to a negative power is Inf"),
+        (
+            "mul",
+            [stats("p", zeros=2), stats("l", inf=2)],
+            "nan",
+            "0 times Inf is NaN: p is 0 at 2 of 8 places",
+        ),
         (
             "pow",
             [stats("x", smallest=-3e20)],
@@ -264,6 +289,34 @@ def test_the_first_op_of_the_forward_pass():
 def test_why_it_is_not_finite(op, inputs, kind, because):
     found = forward(replace(LOG, op=op, inputs=tuple(inputs), kind=kind))
     assert because in note(found, "because")
+
+
+def test_a_square_that_overflows_has_no_negative_power():
+    output = replace(stats("output", inf=1), dtype="float16")
+    fact = replace(LOG, op="pow", inputs=(stats("x", zeros=3, largest=400.0),), output=output)
+    assert note(forward(fact), "because") == "float16 ends at 65504: x lies between 0.5 and 400"
+    assert "float32 or bfloat16" in forward(fact).fix
+
+
+def test_a_product_of_zero_and_inf_is_no_matter_of_the_dtype():
+    fact = replace(LOG, op="mul", kind="nan", inputs=(stats("p", zeros=2), stats("l", inf=2)))
+    assert ".masked_fill(mask, 0.0)" in forward(fact).fix
+
+
+def test_a_count_is_kept_at_one():
+    fact = replace(LOG, op="div", location=SOURCE.at("total / count"), kind="nan", inputs=(stats("total"),))
+    assert forward(fact).fix == "q = total / count.clamp_min(1); for a Python number, max(..., 1)"
+
+
+@pytest.mark.parametrize(
+    ("op", "fix"), [("gather", "check the indices of gather"), ("sum", "leave the masked")]
+)
+def test_a_mask_that_is_taken_into_the_loss(op, fix):
+    fact = replace(LOG, op=op, source="the -inf that masked_fill wrote in line 3", inputs=())
+    found = forward(fact)
+    assert found.message == f"{op} takes the -inf that masked_fill wrote in line 3: the loss is NaN"
+    assert found.subjects == ()
+    assert found.fix.startswith(fix)
 
 
 def test_a_later_step_is_probable():

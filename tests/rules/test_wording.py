@@ -227,3 +227,47 @@ def test_the_name_that_a_statement_hands_to_itself(statement, expected):
 )
 def test_guarded(expression, op, dtype, expected):
     assert _guards.guarded(expression, op, dtype) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "op", "expected"),
+    [
+        ("(p / q).log()", "log", "(p / q).clamp_min(1e-12).log()"),
+        ("(é + q).log(out=r)", "log", "(é + q).clamp_min(1e-12).log(out=r)"),
+        ("(x - m) / (s + t)", "div", "(x - m) / (s + t).clamp_min(1e-12)"),
+        ("(a + b) ** (c - 1)", "pow", "(a + b).clamp_min(1e-12) ** (c - 1)"),
+        ("torch.arccos(c)", "acos", "torch.arccos(c.clamp(-1 + 1e-6, 1 - 1e-6))"),
+        ("c.arcsin()", "asin", "c.clamp(-1 + 1e-6, 1 - 1e-6).arcsin()"),
+        ("torch.arccos(c)", "asin", None),
+    ],
+)
+def test_guards_keep_the_brackets_and_the_name(expression, op, expected):
+    assert _guards.guarded(expression, op, signed=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("dtype", "signed", "expected"),
+    [
+        ("int64", False, "a / n.clamp_min(1)"),
+        ("bool", False, "a / n.clamp_min(1)"),
+        ("int32", True, "a / torch.where(n == 0, 1, n)"),
+        ("float32", False, "a / n.clamp_min(1e-12)"),
+    ],
+)
+def test_a_whole_divisor_is_kept_at_one(dtype, signed, expected):
+    assert _guards.guarded("a / n", "div", signed=signed, divisor=dtype) == expected
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("w.uniform_(-b, b)", "w = torch.empty_like(w).uniform_(-b, b)"),
+        ("a.fill_diagonal_(0)", "a = a.clone().fill_diagonal_(0)"),
+        ("torch.relu_(x)", "x = torch.relu(x)"),
+        ("F.relu(h + 1, inplace=True)", None),
+        ("torch.add(a, 1, out=rms.detach())", None),
+        ("torch.add(a, 1, out=rms)", "rms = torch.add(a, 1)"),
+    ],
+)
+def test_out_of_place_gives_what_can_be_assigned(statement, expected):
+    assert _rewrites.out_of_place(statement) == expected
