@@ -209,7 +209,8 @@ class Flow:
         """Leaves that the roots depend on only through cuts: leaf -> (cuts, path), both from the leaf on.
 
         A 0-1 breadth-first search: an edge through a cut weighs 1, so that the way with the fewest cuts
-        is found; a guess weighs one more, so that a way that was seen comes before it. Naming the cut nearest to the leaf instead would blame an innocent `int(token)`.
+        is found; a guess weighs one more, so that a way that was seen comes before it. Naming the cut
+        nearest to the leaf instead would blame an innocent `int(token)`.
         """
         best: dict[int, int] = {}
         found: dict[int, tuple[int, _Chain]] = {}

@@ -177,5 +177,7 @@ class MemoryAliases:
 
 
 def _checksum(tensor: Tensor) -> int:
-    flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
-    return zlib.crc32(flat.numpy().data)
+    flat = tensor.detach().contiguous().reshape(-1)
+    if flat.numel() and flat.stride(0) != 1:
+        flat = flat.clone()  # one element with a stride of its own counts as contiguous, and has no byte view
+    return zlib.crc32(flat.view(torch.uint8).numpy().data)
