@@ -278,20 +278,6 @@ def _grows(statement: ast.stmt) -> bool:
             return False
 
 
-def attribute_assignments(source: str, attribute: str, first: int = 1, last: int = 1 << 30) -> list[int]:
-    """Lines between `first` and `last` that assign `<something>.attribute`, in order."""
-    tree = parse(source)
-    if tree is None:
-        return []
-    return sorted(
-        statement.lineno
-        for statement in _statements(tree)
-        if first <= statement.lineno <= last
-        and isinstance(statement, (ast.Assign, ast.AnnAssign))
-        and any(t.rpartition(".")[2] == attribute and "." in t for t in _targets(statement))
-    )
-
-
 _FILLING_CALLS = frozenset(
     [
         "copyto",

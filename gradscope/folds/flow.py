@@ -190,7 +190,6 @@ class Flow:
 
     def __init__(self) -> None:
         self._crossing: dict[int, list[Value]] = {}
-        self._sealed_through = -1
 
     def crossed(self, value: Value) -> None:
         """Notes that a value of an older epoch is used now."""

@@ -86,7 +86,6 @@ class WriteLog:
         self._aliases: dict[int, weakref.ref[Tensor]] = {}
         self._handed_out: set[int] = set()
         self._mutations: dict[tuple[Loc, str], _Mutation] = {}
-        self.conflicts: list[InplaceConflict] = []
 
     def install(self, patches: Patches) -> None:
         """`Tensor.set_` and writes to a bare storage do not go through `__torch_function__`."""

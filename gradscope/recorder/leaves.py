@@ -105,11 +105,6 @@ class Leaves:
         entry = self._by_id.get(leaf)
         return entry.name if entry is not None else f"tensor {leaf:#x}"
 
-    def tensor_of(self, leaf: int) -> Tensor | None:
-        """The living leaf with that id."""
-        entry = self._by_id.get(leaf)
-        return entry.tensor() if entry is not None else None
-
     def _name(self, tensor: Tensor) -> str:
         roots = list(self._modules.living_roots())
         for root in self._modules.roots:

@@ -188,7 +188,7 @@ class Recorder:
             return tensor
 
         self._patches.replace(nn.Parameter, "__new__", staticmethod(__new__))
-        self._patches.replace(torch, "from_numpy", functools_wraps(from_numpy, from_array))
+        self._patches.replace(torch, "from_numpy", named_like(from_numpy, from_array))
 
     def _guarded(self, note: Callable[..., None], *args: Any) -> None:
         try:
@@ -371,7 +371,7 @@ def _writing_line(after: Loc, before: Loc) -> Location | None:
     return None
 
 
-def functools_wraps(original: Any, replacement: Any) -> Any:
+def named_like(original: Any, replacement: Any) -> Any:
     """Gives a replacement the original's name and documentation, where it has them."""
     for name in ("__name__", "__qualname__", "__doc__", "__module__"):
         if hasattr(original, name):

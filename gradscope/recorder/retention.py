@@ -7,6 +7,7 @@ one whose graph repeats its own line epoch after epoch (a running sum).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -47,11 +48,15 @@ class Retention:
         self._values = values
         self._source = source
         self._searches = 0
+        self._threads: set[int] = set()
         self._next_search = 0
         self._found: dict[Loc, RetainedGraph] = {}
 
     def tick(self) -> None:
         """A step has ended."""
+        self._threads.add(threading.get_ident())
+        if len(self._threads) > 1:
+            return  # each thread's steps move the epoch on for all: one graph may span many epochs
         now = self._now.epoch
         if self._searches >= _MOST_SEARCHES or now < self._next_search:
             return
@@ -136,7 +141,7 @@ class Retention:
 
     def facts(self) -> tuple[RetainedGraph, ...]:
         """What was found."""
-        return tuple(self._found.values())
+        return tuple(self._found.values()) if len(self._threads) <= 1 else ()
 
 
 def _repeats(node: Any, limit: int = 16) -> int:
