@@ -21,7 +21,7 @@ from gradscope.recorder.nonfinite import ForwardWatch
 from gradscope.recorder.places import Loc
 from gradscope.recorder.values import grad_fn
 
-_FIRST_BACKWARDS = 3
+_FIRST_BACKWARDS = 1
 _AFTER_A_WARNING = 3
 _NODE_HOOK_BACKWARDS = 20
 _LARGE_GRAPH = 4096
