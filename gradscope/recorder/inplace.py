@@ -96,7 +96,7 @@ class WriteLog:
             with torch._C.DisableTorchFunction():
                 before = version(this)
                 result = set_storage(this, *args, **kwargs)
-                log._guarded(log._exchanged, this, before, here(1))
+                log._now.guarded("set_", log._exchanged, this, before, here(1))
             return result
 
         patches.replace(Tensor, "set_", set_)
@@ -108,16 +108,10 @@ class WriteLog:
 
         def write_to_storage(storage: Any, *args: Any, **kwargs: Any) -> Any:
             result = write(storage, *args, **kwargs)
-            self._guarded(self._remember_storage, storage._cdata, name, here(1))
+            self._now.guarded("a storage write", self._remember_storage, storage._cdata, name, here(1))
             return result
 
         return write_to_storage
-
-    def _guarded(self, note: Any, *args: Any) -> None:
-        try:
-            note(*args)
-        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
-            self._now.fault("a write", error)
 
     def _remember_storage(self, storage: int, op: str, loc: Loc) -> None:
         write = UnversionedWrite(storage, "storage", op, loc, _current_sequence_nr(), self._now.epoch)

@@ -121,7 +121,7 @@ class ValueMode(TorchFunctionMode):
         try:
             output = func(*args)
         except (RuntimeError, ValueError) as error:
-            self._guarded(self.observer.refused, op_name(func), args, loc, error)
+            now.guarded("a refusal", self.observer.refused, op_name(func), args, loc, error)
             raise
         finally:
             now.op_loc = None
@@ -141,11 +141,7 @@ class ValueMode(TorchFunctionMode):
         return output
 
     def _made(self, op: str, inputs: list[Tensor], output: Any, loc: Loc, args: Any, kwargs: Any) -> None:
-        try:
-            with torch._C.DisableTorchFunction():
-                self.observer.made(op, inputs, output, loc, args, kwargs)
-        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
-            self.now.fault(f"watching {op}", error)
+        self.now.guarded(f"watching {op}", self.observer.made, op, inputs, output, loc, args, kwargs)
 
     def loc(self, frame: Any) -> Loc:
         """The Loc of the program's frame at or above `frame`, with the caller it was reached from."""
@@ -198,7 +194,7 @@ class ValueMode(TorchFunctionMode):
         except BaseException as error:
             now.op_loc = None
             if isinstance(error, (RuntimeError, ValueError)):
-                self._guarded(self.observer.refused, op_name(func), args, loc, error)
+                now.guarded("a refusal", self.observer.refused, op_name(func), args, loc, error)
             raise
         now.op_loc = None
         try:
@@ -213,12 +209,6 @@ class ValueMode(TorchFunctionMode):
         if self.watching_results:
             self._made(op_name(func), inputs, output, loc, args, kwargs)
         return output
-
-    def _guarded(self, call: Callable[..., None], *args: Any) -> None:
-        try:
-            call(*args)
-        except Exception as error:  # noqa: BLE001
-            self.now.fault(call.__name__, error)
 
     def derive(
         self,

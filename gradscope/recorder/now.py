@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType
+from typing import Any
+
+import torch
 
 from gradscope.facts import CutKind
 from gradscope.recorder.places import Loc
@@ -46,3 +50,11 @@ class Now:
     def fault(self, where: str, error: BaseException) -> None:
         """Counts a fault of our own: it must not reach the program, and must not be hidden."""
         self.faults[f"{where}: {type(error).__name__}: {error}"] += 1
+
+    def guarded(self, where: str, note: Callable[..., object], *args: Any) -> None:
+        """Does bookkeeping, out of sight of every function mode; a fault in it is counted, never raised."""
+        try:
+            with torch._C.DisableTorchFunction():
+                note(*args)
+        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
+            self.fault(where, error)

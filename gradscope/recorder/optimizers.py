@@ -81,18 +81,11 @@ class Optimizers:
                 raise
             finally:
                 watch._now.optimizer_depth = 0
-            watch._guarded(watch._constructed, this)
+            watch._now.guarded("an optimizer", watch._constructed, this)
 
         patches.replace(Optimizer, "__init__", __init__)
         patches.hook(register_optimizer_step_pre_hook(_never_compiled(self._before_step)))
         patches.hook(register_optimizer_step_post_hook(_never_compiled(self._after_step)))
-
-    def _guarded(self, note: Callable[..., None], *args: Any) -> None:
-        try:
-            with torch._C.DisableTorchFunction():
-                note(*args)
-        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
-            self._now.fault(note.__name__, error)
 
     def _constructed(self, optimizer: Optimizer) -> None:
         entry = OptimizerEntry(weakref.ref(optimizer), type(optimizer).__name__, here(2))
@@ -118,7 +111,7 @@ class Optimizers:
             tensors = item.get("params", ()) if isinstance(item, dict) else (item,)
             for tensor in tensors if isinstance(tensors, (list, tuple)) else (tensors,):
                 if isinstance(tensor, Tensor) and not is_leaf(tensor):
-                    self._guarded(self._refused_tensor, tensor, loc)
+                    self._now.guarded("a refused tensor", self._refused_tensor, tensor, loc)
 
     def _refused_tensor(self, tensor: Tensor, loc: Loc) -> None:
         known = len(self._reads.rebindings())
@@ -156,7 +149,7 @@ class Optimizers:
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._now.optimizer_depth = 0
         self._order.tell(self._order.after_step, optimizer)
-        self._guarded(self._stepped, optimizer)
+        self._now.guarded("a step", self._stepped, optimizer)
         if self._max_steps is not None and self.steps >= self._max_steps:
             raise StepLimit
 

@@ -178,24 +178,18 @@ class Recorder:
 
         def __new__(cls: Any, data: Any = None, requires_grad: bool = True) -> Any:  # noqa: N807
             parameter = new_parameter(cls, data, requires_grad)
-            recorder._guarded(recorder._parameter_made, parameter, data)
+            recorder.now.guarded("a new parameter", recorder._parameter_made, parameter, data)
             return parameter
 
         def from_array(array: Any) -> Tensor:
             with torch._C.DisableTorchFunction():
                 tensor = from_numpy(array)
-            recorder._guarded(recorder._specials.entered, "from_numpy", (array,), {}, tensor, here(1))
+            entered = recorder._specials.entered
+            recorder.now.guarded("from_numpy", entered, "from_numpy", (array,), {}, tensor, here(1))
             return tensor
 
         self._patches.replace(nn.Parameter, "__new__", staticmethod(__new__))
         self._patches.replace(torch, "from_numpy", named_like(from_numpy, from_array))
-
-    def _guarded(self, note: Callable[..., None], *args: Any) -> None:
-        try:
-            with torch._C.DisableTorchFunction():
-                note(*args)
-        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
-            self.now.fault(note.__name__, error)
 
     def _parameter_made(self, parameter: Tensor, data: Any) -> None:
         value = self.values.peek(data) if isinstance(data, Tensor) else None

@@ -63,12 +63,6 @@ class Specials:
             Kind.STORAGE: self.storage,
         }
 
-    def _note(self, what: str, note: Any, *args: Any) -> None:
-        try:
-            note(*args)
-        except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
-            self.now.fault(what, error)
-
     def get_data(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> Any:
         """`t.data`: the value without its gradient, in the same memory, with a version counter of its own."""
         output = func(*args, **kwargs)
@@ -82,7 +76,7 @@ class Specials:
                 cut = Severing(CutKind.DATA) if value.requires_grad else None
                 self.values.set(output, Value("data", (value,), loc, False, self.now.epoch, cut=cut))
 
-        self._note(".data", note)
+        self.now.guarded(".data", note)
         return output
 
     def set_data(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> Any:
@@ -102,7 +96,7 @@ class Specials:
                     target, Value("data =", (value,), loc, grad, self.now.epoch, cut=None if grad else cut)
                 )
 
-        self._note(".data =", note)
+        self.now.guarded(".data =", note)
         return output
 
     def get_grad(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> Any:
@@ -112,7 +106,7 @@ class Specials:
         while frame.f_code.co_filename == __file__:
             frame = frame.f_back  # type: ignore[assignment]
         if not is_inner(frame.f_code):
-            self._note(".grad", self._grad_read, args[0], output, loc, frame)
+            self.now.guarded(".grad", self._grad_read, args[0], output, loc, frame)
         return output
 
     def _grad_read(self, tensor: Tensor, gradient: Any, loc: Loc, frame: Any) -> None:
@@ -139,7 +133,7 @@ class Specials:
             elif not requires_grad(tensor):
                 self.values.drop(tensor)
 
-        self._note("requires_grad", note)
+        self.now.guarded("requires_grad", note)
         return output
 
     def to_python(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> Any:
@@ -151,7 +145,7 @@ class Specials:
             if value is not None and not isinstance(output, (bool, int)):
                 self.python.left(output, value, op_name(func).strip("_"), loc)
 
-        self._note("exit to Python", note)
+        self.now.guarded("exit to Python", note)
         return output
 
     def to_numpy(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> Any:
@@ -164,14 +158,14 @@ class Specials:
             if value is not None:
                 self.python.left(output, value, op_name(func).strip("_"), loc)
 
-        self._note("exit to NumPy", note)
+        self.now.guarded("exit to NumPy", note)
         return output
 
     def from_python(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> Any:
         """`torch.tensor(x)`, `as_tensor`, `full`, `masked_fill`: numbers come into a tensor."""
         output = self.mode.run(func, args, kwargs, loc, True)
         if self.python.active or (args and not isinstance(args[0], Tensor)):
-            self._note("entry from Python", self.entered, op_name(func), args, kwargs, output, loc)
+            self.now.guarded("entry from Python", self.entered, op_name(func), args, kwargs, output, loc)
         return output
 
     def entered(self, op: str, args: Sequence[Any], kwargs: dict[str, Any], output: Any, loc: Loc) -> None:
@@ -216,13 +210,13 @@ class Specials:
                 if differentiated and self.values.peek(tensor) is None:
                     self.values.set(tensor, value)
 
-        self._note("autograd.grad", note)
+        self.now.guarded("autograd.grad", note)
         return output
 
     def storage(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> Any:
         """A storage is handed out: what is written to it afterwards, no version counter shows."""
         output = func(*args, **kwargs)
-        self._note("storage", self.writes.handed_out, args[0])
+        self.now.guarded("storage", self.writes.handed_out, args[0])
         return output
 
 
