@@ -226,11 +226,8 @@ class Leaves:
                 self._by_id[key].used = True
         owners: dict[int, list[int]] = {}
         for index, optimizer in enumerate(self._optimizers.entries):
-            for key, reference in optimizer.owned.items():
-                entry = self._by_id.get(key)
-                tensor = reference()
-                if entry is not None and (tensor is None or entry.tensor() is tensor):
-                    owners.setdefault(id(entry), []).append(index)
+            for _, entry in self._owned(optimizer):
+                owners.setdefault(id(entry), []).append(index)
         return tuple(
             self._fact(entry, tuple(owners.get(id(entry), ())))
             for entry in sorted(self._by_name.values(), key=lambda e: e.order)
@@ -240,16 +237,29 @@ class Leaves:
         """Every optimizer, with the names of what it owns and of what it is left alone with."""
         return tuple(self._optimizer_fact(optimizer) for optimizer in self._optimizers.entries)
 
+    def _owned(self, optimizer: OptimizerEntry) -> list[tuple[int, LeafEntry]]:
+        """The entries of what an optimizer owns, also of what is gone by now.
+
+        Ids are used again once a model is gone; a tensor's weak reference is one object for all who ask.
+        """
+        entries = {id(entry.tensor): entry for entry in self._by_name.values()}
+        return [
+            (key, entry)
+            for key, reference in optimizer.owned.items()
+            if (entry := entries.get(id(reference))) is not None
+        ]
+
     def _optimizer_fact(self, optimizer: OptimizerEntry) -> OptimizerFact:
-        owned = [entry for key in optimizer.owned if (entry := self._by_id.get(key)) is not None]
-        fed = {id(self._by_id[key]) for key in optimizer.fed if key in self._by_id}
+        owned = self._owned(optimizer)
         orphans = [
-            e.name for e in owned if e.root is None and not e.stats.get("backwards") and id(e) not in fed
+            entry.name
+            for key, entry in owned
+            if entry.root is None and not entry.stats.get("backwards") and key not in optimizer.fed
         ]
         return OptimizerFact(
             optimizer.class_name,
             optimizer.loc.location(),
-            tuple(e.name for e in owned),
+            tuple(entry.name for _, entry in owned),
             tuple(orphans),
             optimizer.steps,
         )
