@@ -21,7 +21,7 @@ LIGHT = (
     "reporters",
     "syntax.py",
     "engine.py",
-    "facts.py",
+    "facts",
     "finding.py",
     "report.py",
     "exits.py",
