@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from gradscope import reporters
-from gradscope.commands._options import rule_names
 from gradscope.errors import Fault
 from gradscope.facts import ProgramEnd, Recording
 from gradscope.finding import Finding
 from gradscope.loader.ending import program_error
 from gradscope.recorder import Recorder
 from gradscope.report import Report
+from gradscope.rule_names import rule_names
+from gradscope.silence import by_rule
 from gradscope.tracing import report_on
 
 
@@ -28,7 +29,7 @@ class Trace:
 
     def __init__(self, select: Iterable[str], ignore: Iterable[str]) -> None:
         self._select = rule_names("select", select)
-        self._ignore = rule_names("ignore", ignore)
+        self._silencers = (by_rule(rule_names("ignore", ignore), "ignore={}"),)
         self._recorder = Recorder()
         self._report: Report | None = None
         self._fault: Exception | None = None
@@ -51,7 +52,7 @@ class Trace:
         try:
             self._recorder.__exit__(kind, error, traceback)
             recording = self._recorder.recording(_end(error))
-            self._report = report_on(recording, "with gradscope.trace()", self._select, self._ignore)
+            self._report = report_on(recording, "with gradscope.trace()", self._select, self._silencers)
         except Exception as fault:  # noqa: BLE001  told when the trace is read; the program runs on
             self._fault = fault
 
@@ -102,7 +103,8 @@ def trace(*, select: Iterable[str] = (), ignore: Iterable[str] = ()) -> Trace:
     """Records everything inside a `with` block; works in scripts, tests and notebooks.
 
     `select` and `ignore` name rules by code ("GS102"), prefix ("GS1") or name ("severed-gradient");
-    UsageError for one that does not exist.
+    UsageError for one that does not exist. No configuration and no baseline is read: the same block finds
+    the same in every folder. Comments in the source silence here too.
 
         with gradscope.trace() as t:
             loss = model(x).mean()

@@ -27,7 +27,7 @@ class Destination:
         self.path = None if output in (None, "-") else os.path.abspath(str(output))
         self._restore: TextIO | None = None
         if self.path is not None:
-            _check_writable(str(output), self.path)
+            check_writable("--output", str(output), self.path)
             return
         source: TextIO | None = sys.stderr if to_stderr and not machine else sys.stdout
         if source is None and machine:
@@ -62,7 +62,7 @@ class Destination:
             with open(self.path, "w", encoding="utf-8") as special:
                 yield special
         else:
-            with _replacing(self.path) as file:
+            with replacing(self.path) as file:
                 yield file
 
     @contextlib.contextmanager
@@ -99,13 +99,14 @@ def _duplicate(stream: TextIO | None) -> int | None:
         return None
 
 
-def _check_writable(typed: str, path: str) -> None:
+def check_writable(option: str, typed: str, path: str, example: str = "report.json") -> None:
+    """Raises OutputError where the file that an option names, at an absolute path, cannot be written."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
-        raise OutputError(f"--output {typed}: there is no folder {os.path.dirname(typed) or folder}")
+        raise OutputError(f"{option} {typed}: there is no folder {os.path.dirname(typed) or folder}")
     if os.path.isdir(path):
         raise OutputError(
-            f"--output {typed} is a folder", try_next=f"--output {os.path.join(typed, 'report.json')}"
+            f"{option} {typed} is a folder", try_next=f"{option} {os.path.join(typed, example)}"
         )
     try:
         if os.path.exists(path):
@@ -113,16 +114,22 @@ def _check_writable(typed: str, path: str) -> None:
                 return
         number, trial = tempfile.mkstemp(dir=folder, prefix=".gradscope-")
     except OSError as error:
-        raise OutputError(f"--output {typed} cannot be written: {error.strerror}") from None
+        raise OutputError(f"{option} {typed} cannot be written: {error.strerror}") from None
     os.close(number)
     os.unlink(trial)
 
 
 @contextlib.contextmanager
-def _replacing(path: str) -> Iterator[TextIO]:
-    number, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".gradscope-", suffix=".tmp")
+def replacing(path: str, newline: str | None = None) -> Iterator[TextIO]:
+    """A text stream for a file that appears under its name only when it is complete."""
     try:
-        with open(number, "w", encoding="utf-8") as file:
+        number, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".gradscope-", suffix=".tmp")
+    except OSError:  # a file that may be written in a folder that may not
+        with open(path, "w", encoding="utf-8", newline=newline) as file:
+            yield file
+        return
+    try:
+        with open(number, "w", encoding="utf-8", newline=newline) as file:
             yield file
         os.chmod(temporary, _mode(path))
         os.replace(temporary, path)

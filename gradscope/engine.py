@@ -2,78 +2,53 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from gradscope.facts import Recording
-from gradscope.finding import Confidence, Finding, Location, Note
+from gradscope.finding import Confidence, Finding, Note
 from gradscope.report import Suppressed
+from gradscope.rule_names import codes_of, rule_names
 from gradscope.rules import all_rules
 from gradscope.rules._causes import cause_of
 from gradscope.rules._errors import explain_error
+from gradscope.silence import Silencer, by_comment
 
-_COMMENT = re.compile(r"#\s*gradscope:\s*ignore(?:\s*\[([^\]]*)\])?", re.IGNORECASE)
+Caused: TypeAlias = tuple[Finding, list[Finding]]  # a cause, and the findings that it explains
 
 
 def judge(
-    recording: Recording, select: Iterable[str] = (), ignore: Iterable[str] = ()
+    recording: Recording, select: Iterable[str] = (), silencers: Sequence[Silencer] = ()
 ) -> tuple[tuple[Finding, ...], tuple[Suppressed, ...]]:
     """The findings of a recording, worst first, and those that were silenced.
 
-    `select` and `ignore` name rules by code, by the beginning of a code ("GS4") or by slug; an empty
-    `select` is every rule. What is ignored or silenced by a comment in the source is silenced together
-    with the consequences folded into it. Raises `ValueError` for a name that matches no rule.
+    `select` names rules by code, by the beginning of a code ("GS4") or by slug; empty, it is every rule.
+    Comments in the source silence first, then the `silencers` in their order. A cause is silenced together
+    with the consequences folded into it. Raises UsageError for a name that matches no rule.
     """
-    wanted = resolve_codes(select) or set(all_rules())
-    ignored = {code: name for name in ignore for code in resolve_codes([name])}
+    wanted = {code for name in rule_names("select", select) for code in codes_of(name)}
     found = [
-        finding for code, rule in all_rules().items() if code in wanted for finding in rule.check(recording)
+        finding
+        for code, rule in all_rules().items()
+        if code in wanted or not wanted
+        for finding in rule.check(recording)
     ]
     shown: list[Finding] = []
     suppressed: list[Suppressed] = []
-    for finding in fold(merge(found), recording):
-        by = f"--ignore {ignored[finding.code]}" if finding.code in ignored else _inline(finding, recording)
+
+    def is_silenced(finding: Finding) -> bool:
+        answers = (silencer(finding, recording) for silencer in (by_comment, *silencers))
+        by = next((answer for answer in answers if answer is not None), None)
         if by is not None:
             suppressed.append(Suppressed(finding, by))
-            continue
-        kept = []
-        for consequence in finding.consequences:
-            by = _inline(consequence, recording)
-            if by is None:
-                kept.append(consequence)
-            else:
-                suppressed.append(Suppressed(consequence, by))
-        shown.append(_with_consequences(finding, kept))
+        return by is not None
+
+    for cause, consequences in sorted(fold(merge(found), recording), key=_line):
+        if not is_silenced(with_consequences(cause, consequences)):
+            kept = [one for one in consequences if not is_silenced(one)]
+            shown.append(with_consequences(cause, kept))
     return tuple(sorted(shown, key=_order)), tuple(suppressed)
-
-
-def resolve_codes(names: Iterable[str]) -> set[str]:
-    """The codes of all rules that these names mean: codes, beginnings of codes, slugs, in any case.
-
-    Raises `ValueError` for a name that means none, with the nearest names that do.
-    """
-    found: set[str] = set()
-    for name in names:
-        codes = _codes(name)
-        if not codes:
-            known = [*all_rules(), *(rule.slug for rule in all_rules().values())]
-            close = difflib.get_close_matches(name.strip(), known, n=3, cutoff=0.5)
-            close = close or difflib.get_close_matches(name.strip().upper(), known, n=3, cutoff=0.5)
-            hint = f"; did you mean {' or '.join(close)}?" if close else "; see gradscope explain --list"
-            raise ValueError(f"no rule is called {name!r}{hint}")
-        found |= codes
-    return found
-
-
-def _codes(name: str) -> set[str]:
-    wanted = name.strip().casefold()
-    return {
-        code
-        for code, rule in all_rules().items()
-        if wanted == rule.slug or (wanted.startswith("gs") and code.casefold().startswith(wanted))
-    }
 
 
 def notes(recording: Recording) -> tuple[str, ...]:
@@ -136,19 +111,15 @@ def _modules(finding: Finding) -> set[str]:
     return {module} if module is not None else set()
 
 
-def fold(findings: list[Finding], recording: Recording) -> list[Finding]:
+def fold(findings: list[Finding], recording: Recording) -> list[Caused]:
     """The causes, each with the findings that it explains, directly or through others."""
     parents = {index: cause_of(index, findings, recording) for index in range(len(findings))}
-    explained: dict[int, list[Finding]] = {}
-    for index, finding in enumerate(findings):
-        root = _root(index, parents)
+    roots = {index: _root(index, parents) for index in parents}
+    explained: dict[int, list[Finding]] = {index: [] for index in roots.values()}
+    for index, root in roots.items():
         if root != index:
-            explained.setdefault(root, []).append(finding)
-    return [
-        _with_consequences(finding, explained.get(index, []))
-        for index, finding in enumerate(findings)
-        if _root(index, parents) == index
-    ]
+            explained[root].append(findings[index])
+    return [(findings[index], explained[index]) for index in sorted(explained)]
 
 
 def _root(index: int, parents: dict[int, int | None]) -> int:
@@ -161,37 +132,20 @@ def _root(index: int, parents: dict[int, int | None]) -> int:
     return seen[-1]
 
 
-def _with_consequences(finding: Finding, consequences: list[Finding]) -> Finding:
+def with_consequences(finding: Finding, consequences: Sequence[Finding]) -> Finding:
+    """The finding with what it explains, as severe as the worst of them."""
     severities = [finding.severity, *(one.severity for one in consequences)]
     worst = max(severities, key=lambda severity: severity.rank)
     return replace(finding, severity=worst, consequences=tuple(consequences))
 
 
-# ---------------------------------------------------------------- silence and order
+# ---------------------------------------------------------------- order
 
 
-def _inline(finding: Finding, recording: Recording) -> str | None:
-    """ "inline comment" where a line that the finding names says so."""
-    locations = [finding.location, *(related.location for related in finding.related)]
-    silenced = any(
-        finding.code in _ignored_on(line) for where in locations if where for line in _lines(where, recording)
-    )
-    return "inline comment" if silenced else None
-
-
-def _lines(location: Location, recording: Recording) -> tuple[str, ...]:
-    source = recording.sources.get(location.path, ())
-    return tuple(source[location.line - 1 : max(location.end_line or 0, location.line)])
-
-
-def _ignored_on(line: str) -> set[str]:
-    found: set[str] = set()
-    for match in _COMMENT.finditer(line):
-        if match.group(1) is None:
-            return set(all_rules())
-        for name in match.group(1).split(","):
-            found |= _codes(name)
-    return found
+def _line(caused: Caused) -> tuple[str, int, str]:
+    finding = caused[0]
+    place = finding.location.at if finding.location else ("", 0)
+    return (*place, finding.code)
 
 
 def _order(finding: Finding) -> tuple[int, int, str, tuple[str, int]]:

@@ -96,14 +96,23 @@ def caret(text: str, start: int, end: int, *, label: str = "") -> list[str]:
     return [lead + shown, " " * (len(lead) + start - first) + marks]
 
 
+def printable(text: str) -> str:
+    """The text with control characters and what is no character as escapes; line breaks and tabs are kept."""
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
 def render(error: GradscopeError, *, width: int = 80) -> str:
     """The error as it is printed, without colour: what, where, what to type next; ends in a newline.
 
     Sentences are wrapped to `width` columns; code frames and commands never are.
     """
-    lines = _wrapped("error: ", error.what, width)
-    lines += [f"  {line}".rstrip() for line in error.where]
-    for index, advice in enumerate(error.try_next):
+    lines = _wrapped("error: ", printable(error.what), width)
+    lines += [f"  {printable(line)}".rstrip() for line in error.where]
+    for index, text in enumerate(error.try_next):
+        advice = printable(text)
         lead = "  try   " if index == 0 else "        "
         is_command = advice.startswith(("gradscope ", "python ", "def "))
         lines += [lead + advice] if is_command or "\n" in advice else _wrapped(lead, advice, width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType, ModuleType
@@ -23,6 +23,7 @@ from gradscope.loader.script import Script
 from gradscope.loader.target import Target
 from gradscope.recorder import Progress, Recorder, places
 from gradscope.report import Report
+from gradscope.silence import Silencer, mistyped_comments
 
 Run: TypeAlias = Callable[[Callable[[str], None]], None]
 Watch: TypeAlias = Callable[[Progress], None]
@@ -90,10 +91,12 @@ def _trace_the_one(
     return replace(recording, notes=tuple(notes), not_seen=tuple(not_seen))
 
 
-def report_on(recording: Recording, target: str, select: Iterable[str], ignore: Iterable[str]) -> Report:
-    """Judges a recording. `select` and `ignore` name rules as the command line does; they must exist."""
-    findings, suppressed = judge(recording, select=select, ignore=ignore)
-    explained = replace(recording, notes=notes(recording))
+def report_on(
+    recording: Recording, target: str, select: Iterable[str] = (), silencers: Sequence[Silencer] = ()
+) -> Report:
+    """Judges a recording. `select` names rules as the command line does; they must exist."""
+    findings, suppressed = judge(recording, select, silencers)
+    explained = replace(recording, notes=(*notes(recording), *mistyped_comments(findings, recording)))
     return Report("trace", target, findings, explained, suppressed, environment())
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
 from gradscope.errors import UsageError, did_you_mean
-from gradscope.finding import Severity
 from gradscope.loader.options import AMP, DTYPES, Options
+
+if TYPE_CHECKING:
+    from gradscope.config import Config
+    from gradscope.loader.target import Target
+
+    Name: TypeAlias = click.ParamType[str]
+    Number: TypeAlias = click.ParamType[int]
+else:  # not generic before click 8.4
+    Name = Number = click.ParamType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class FormatName(click.ParamType[str]):
+class FormatName(Name):
     """The name of a report format; the reporters are imported only when one is typed."""
 
     name = "format"
@@ -29,6 +36,50 @@ class FormatName(click.ParamType[str]):
             raise UsageError(
                 f"no format {value}{did_you_mean(value, known)}", try_next=f"--format {' or '.join(known)}"
             )
+        return value
+
+
+class OneOf(click.Choice[str]):
+    """One of a few words."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Returns the word, or raises UsageError with the nearest one and all of them."""
+        if value in self.choices:
+            return value
+        option = param.opts[0] if param is not None else "the option"
+        words = [*map(str, self.choices)]
+        raise UsageError(
+            f"{option} cannot be {value}{did_you_mean(value, words)}",
+            try_next=f"{option} {', '.join(words[:-1])} or {words[-1]}",
+        )
+
+
+class WholeNumber(Number):
+    """A whole number from `smallest` up."""
+
+    name = "N"
+
+    def __init__(self, smallest: int) -> None:
+        self.smallest = smallest
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Returns the number, or raises UsageError."""
+        if str(value).isdecimal() and self.smallest <= int(value) < 2**63:
+            return int(value)
+        option = param.opts[0] if param is not None else "the option"
+        raise UsageError(f"{option} must be a whole number from {self.smallest} up, not {value}")
+
+
+class FileName(Name):
+    """The name of a file, which must not be empty (a shell variable that was not set)."""
+
+    name = "file"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Returns the name, or raises UsageError where there is none."""
+        if not value:
+            option = param.opts[0] if param is not None else "the option"
+            raise UsageError(f"{option} is given an empty name", try_next=f"{option} FILE")
         return value
 
 
@@ -51,7 +102,13 @@ input_options = stacked(
         metavar="[NAME=]EXPR",
         help="An input of a module or function: 'randn(8,3,32,32)', 'ids=randint(0,100,(2,16))'. Repeatable.",
     ),
-    click.option("--inputs", "inputs_file", metavar="FILE", help="Inputs from a .pt or .safetensors file."),
+    click.option(
+        "--inputs",
+        "inputs_file",
+        type=FileName(),
+        metavar="FILE",
+        help="Inputs from a .pt or .safetensors file.",
+    ),
     click.option("--loss", metavar="LOSS", help="mean, sum, mse, cross_entropy, or file.py:function."),
 )
 
@@ -59,15 +116,15 @@ run_options = stacked(
     click.option("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps."),
     click.option(
         "--dtype",
-        type=click.Choice(sorted(DTYPES)),
+        type=OneOf(sorted(DTYPES)),
         metavar="DTYPE",
         help="float32, float64, bfloat16, float16.",
     ),
-    click.option("--amp", type=click.Choice(sorted(AMP)), help="Run under autocast."),
-    click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed the generators first."),
+    click.option("--amp", type=OneOf(sorted(AMP)), help="Run under autocast."),
+    click.option("--seed", type=WholeNumber(0), metavar="N", help="Seed the generators first."),
     click.option(
         "--steps",
-        type=click.IntRange(1),
+        type=WholeNumber(1),
         metavar="N",
         help="End a script after N optimizer steps; call a module N times.",
     ),
@@ -77,18 +134,34 @@ report_options = stacked(
     click.option(
         "--format", "format_name", type=FormatName(), default="text", metavar="FORMAT", help="text or json."
     ),
-    click.option("--output", metavar="FILE", help="Write the report to FILE."),
+    click.option("--output", type=FileName(), metavar="FILE", help="Write the report to FILE."),
     click.option("--redact", is_flag=True, help="No source text, values or absolute paths in the report."),
+)
+
+judging_options = stacked(
     click.option(
         "--fail-on",
-        type=click.Choice(["error", "warning", "never"]),
-        default="error",
+        type=OneOf(["error", "warning", "never"]),
         help="The severity that makes the exit status 1. Default: error.",
     ),
     click.option(
         "--select", multiple=True, metavar="RULES", help="Only these rules: codes, prefixes (GS1) or names."
     ),
     click.option("--ignore", multiple=True, metavar="RULES", help="Not these rules."),
+    click.option(
+        "--baseline", type=FileName(), metavar="FILE", help="Silence the findings that are in FILE."
+    ),
+    click.option(
+        "--write-baseline", type=FileName(), metavar="FILE", help="Write the findings of this run to FILE."
+    ),
+    click.option(
+        "--config",
+        "config_file",
+        type=FileName(),
+        metavar="FILE",
+        help="Use the [tool.gradscope] of FILE, not of the nearest pyproject.toml.",
+    ),
+    click.option("--isolated", is_flag=True, help="Use no configuration."),
 )
 
 
@@ -108,28 +181,18 @@ def run_settings(
     return Options(inputs, inputs_file, loss, device, dtype and DTYPES[dtype], amp and AMP[amp], seed, steps)
 
 
-def threshold(fail_on: str) -> Severity | None:
-    """The severity that `--fail-on` names, None for `never`."""
-    return None if fail_on == "never" else Severity(fail_on)
+def configuration(target: Target, config_file: str | None, isolated: bool) -> Config:
+    """The configuration of a target: that of `--config`, or of the `pyproject.toml` nearest to its file.
 
-
-def rule_names(option: str, values: Iterable[str]) -> tuple[str, ...]:
-    """The names in a `--select` or `--ignore`: comma lists of codes, beginnings of codes (GS1), and slugs.
-
-    Raises UsageError for one that matches no rule.
+    A module is looked for from the working directory, as Python looks for it. UsageError where it is
+    wrong.
     """
-    from gradscope.rules import all_rules
+    from gradscope import config
 
-    rules = all_rules()
-    names = [name for value in values for name in re.split(r"[,\s]+", value) if name]
-    for name in names:
-        if not any(_matches(rule.code, rule.slug, name) for rule in rules.values()):
-            known = [*rules, *(rule.slug for rule in rules.values())]
-            guess = did_you_mean(name, known)
-            raise UsageError(f"{option} {name}: no such rule{guess}", try_next="gradscope explain --list")
-    return tuple(dict.fromkeys(names))
-
-
-def _matches(code: str, slug: str, name: str) -> bool:
-    is_prefix = re.fullmatch(r"GS\d*", name, re.IGNORECASE) is not None
-    return slug == name.casefold() or (is_prefix and code.startswith(name.upper()))
+    if config_file is not None and isolated:
+        raise UsageError("--config and --isolated contradict each other; use one of them")
+    if isolated:
+        return config.Config()
+    if config_file is not None:
+        return config.from_file(config_file)
+    return config.nearest(target.folder)

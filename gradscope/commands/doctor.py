@@ -12,8 +12,10 @@ from collections.abc import Iterator
 import click
 
 from gradscope import __version__
+from gradscope.errors import UsageError, printable
 from gradscope.exits import ExitStatus
 
+_CONFIGURED = "the configuration can be read"
 _BESIDE = ("numpy", "transformers", "accelerate", "lightning", "safetensors", "triton")
 _NEVER_SEEN = (
     "inside a torch.compile region: its forward and backward are one op each",
@@ -29,11 +31,16 @@ def command() -> int:
     from gradscope.environment import device_text
     from gradscope.selfcheck import self_check
 
-    for name, text in _versions(device_text()):
+    in_force, configured = _configuration()
+    for name, text in [*_versions(device_text()), ("config", in_force)]:
         click.echo(f"{name:<12}  {text}")
     click.echo("\nchecks")
     wrong = False
-    for what, trouble in [*_installation(), *((check.what, check.wrong) for check in self_check())]:
+    for what, trouble in [
+        *_installation(),
+        configured,
+        *((check.what, check.wrong) for check in self_check()),
+    ]:
         wrong = wrong or bool(trouble)
         click.echo(f"  {_mark(not trouble)}  {what}" + (f"\n        {trouble}" if trouble else ""))
     click.echo("\nnot seen, here or anywhere")
@@ -59,6 +66,20 @@ def _versions(device: str) -> Iterator[tuple[str, str]]:
         if found:
             yield name, found
     yield "graphviz", shutil.which("dot") or "the dot program is not installed; only drawing graphs needs it"
+
+
+def _configuration() -> tuple[str, tuple[str, str]]:
+    """The configuration that holds for programs of the working directory, and the check that it is right."""
+    from gradscope.config import nearest
+
+    try:
+        path = nearest(os.getcwd()).path
+        return path or "no pyproject.toml with [tool.gradscope] here or above", (_CONFIGURED, "")
+    except UsageError as error:
+        return "not usable, see below", (
+            _CONFIGURED,
+            "\n        ".join(map(printable, [error.what, *error.where])),
+        )
 
 
 def _version(name: str) -> str:

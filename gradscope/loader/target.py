@@ -12,6 +12,13 @@ from enum import StrEnum
 
 from gradscope.errors import TargetError, closest
 
+_EXAMPLES = (
+    "gradscope trace train.py",
+    "gradscope trace -m package.train -- --epochs 1",
+    "gradscope trace model.py:Net --input 'randn(8, 3, 32, 32)'",
+)
+_FEW = 3
+_USUAL = ("train", "main", "run")
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
 
 
@@ -40,6 +47,14 @@ class Target:
         return self.kind in (Kind.SCRIPT, Kind.RUN_MODULE)
 
     @property
+    def folder(self) -> str:
+        """The absolute folder that a file lies in, as it was typed; the working directory for a module."""
+        if self.kind in (Kind.RUN_MODULE, Kind.MODULE_ATTRIBUTE):
+            return os.getcwd()
+        path = os.path.abspath(self.where)
+        return path if os.path.isdir(path) else os.path.dirname(path)
+
+    @property
     def command_line(self) -> tuple[str, ...]:
         """What would stand after `python` to run it."""
         start = ("-m", self.where) if self.kind is Kind.RUN_MODULE else (self.where,)
@@ -50,25 +65,53 @@ def parse_target(words: Sequence[str], run_module: str | None = None) -> Target:
     """Reads the words of a command line: the target, then the program's own arguments.
 
     `run_module` is the value of `-m`; all words are then arguments. Raises TargetError where there is
-    no such file or module, with the nearest names.
+    no such file or module, with the nearest names, or where the file cannot be read.
     """
+    _check_working_directory()
     if run_module is not None:
         return Target(f"-m {run_module}", Kind.RUN_MODULE, _runnable(run_module), arguments=tuple(words))
     if not words:
-        raise TargetError(
-            "say what to trace",
-            try_next=(
-                "gradscope trace train.py",
-                "gradscope trace -m package.train -- --epochs 1",
-                "gradscope trace model.py:Net --input 'randn(8, 3, 32, 32)'",
-            ),
-        )
+        raise TargetError("say what to trace", try_next=_EXAMPLES)
+    if not words[0]:
+        raise TargetError("the target is empty", try_next=_EXAMPLES)
     text, arguments = words[0], tuple(words[1:])
     left, colon, attribute = text.rpartition(":")
     if colon and not os.path.exists(text) and not _is_drive(left):
         return _attribute_target(text, left, attribute, arguments)
     _check_script(text)
     return Target(text, Kind.SCRIPT, text, arguments=arguments)
+
+
+def _check_working_directory() -> None:
+    try:
+        os.getcwd()
+    except OSError:
+        raise TargetError(
+            "the working directory is gone: it was deleted, or moved",
+            try_next="cd into it again, or elsewhere",
+        ) from None
+
+
+def _check_readable(path: str) -> None:
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str, error: OSError) -> TargetError:
+    advice = f"chmod u+r {path}" if isinstance(error, PermissionError) else ()
+    return TargetError(f"{path} cannot be read: {error.strerror}", try_next=advice)
+
+
+def _scripts_in(folder: str) -> list[str]:
+    """The Python files of a folder, those first that usually train; empty where it cannot be read."""
+    try:
+        names = [name for name in os.listdir(folder) if name.endswith(".py")]
+    except OSError:
+        return []
+    return sorted(names, key=lambda name: (not name.startswith(_USUAL), name.startswith("_"), name))
 
 
 def _is_drive(left: str) -> bool:
@@ -81,7 +124,13 @@ def _attribute_target(text: str, left: str, attribute: str, arguments: tuple[str
             f"what stands after the colon of {text} must be a name, as in model.py:Net",
             try_next=f"gradscope trace {left}" if os.path.exists(left) else (),
         )
+    if not left:
+        raise TargetError(
+            f"a file or a module must stand before the colon of {text}, as in model.py:{attribute}",
+            try_next=[f"gradscope trace {name}:{attribute}" for name in _scripts_in(".")[:_FEW]],
+        )
     if os.path.isfile(left):
+        _check_readable(left)
         return Target(text, Kind.FILE_ATTRIBUTE, left, attribute, arguments)
     if left.endswith(".py") or os.sep in left or not _DOTTED.match(left):
         raise _no_such_file(left, f":{attribute}")
@@ -111,8 +160,8 @@ def _runnable(name: str) -> str:
 def _check_script(path: str) -> None:
     if os.path.isdir(path):
         if not os.path.isfile(os.path.join(path, "__main__.py")):
-            files = sorted(name for name in os.listdir(path) if name.endswith(".py"))
-            advice = [f"gradscope trace {os.path.join(path, name)}" for name in files[:3]]
+            files = [os.path.normpath(os.path.join(path, name)) for name in _scripts_in(path)]
+            advice = [f"gradscope trace {file}" for file in files[:_FEW]]
             raise TargetError(
                 f"{path} is a folder without a __main__.py, so Python cannot run it", try_next=advice
             )
@@ -125,10 +174,12 @@ def _check_script(path: str) -> None:
         )
     elif not os.path.isfile(path):
         raise TargetError(f"{path} is not a file that can be read twice; save the program in a file first")
-    elif not path.endswith((".py", ".pyw", ".pyc")) and not zipfile.is_zipfile(path):
-        with open(path, "rb") as file:
-            if b"\0" in file.read(4096):
-                raise TargetError(f"{path} is not Python source", try_next="gradscope trace train.py")
+    else:
+        _check_readable(path)
+        if not path.endswith((".py", ".pyw", ".pyc")) and not zipfile.is_zipfile(path):
+            with open(path, "rb") as file:
+                if b"\0" in file.read(4096):
+                    raise TargetError(f"{path} is not Python source", try_next="gradscope trace train.py")
 
 
 def _no_such_file(path: str, rest: str) -> TargetError:
@@ -151,5 +202,7 @@ def _no_such_file(path: str, rest: str) -> TargetError:
 def _no_such_module(name: str, rest: str, option: str = "") -> TargetError:
     top = name.partition(".")[0]
     here = [os.path.splitext(e)[0] for e in os.listdir(".") if e.endswith(".py") or os.path.isdir(e)]
-    near = [f"gradscope trace {option}{other}{name[len(top) :]}{rest}" for other in closest(top, here)]
-    return TargetError(f"no module named {top} here or among the installed packages", try_next=near)
+    advice = [f"gradscope trace {option}{other}{name[len(top) :]}{rest}" for other in closest(top, here)]
+    if not advice:
+        advice = [f"start it in the folder that holds {top}, or install the package: pip install -e ."]
+    return TargetError(f"no module named {top} here or among the installed packages", try_next=advice)

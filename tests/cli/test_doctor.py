@@ -23,7 +23,7 @@ def test_this_installation_is_healthy(
     out = capsys.readouterr().out
     assert f"\ntorch         {torch.__version__}\n" in out
     assert "FAIL" not in out
-    assert out.count("  ok    ") == 8
+    assert out.count("  ok    ") == 9
     assert "not seen, here or anywhere\n" in out
 
 
@@ -66,3 +66,22 @@ def test_a_foreign_distribution_and_a_hiding_file_are_named(
     foreign, hidden = doctor._installation()
     assert "gradscope 0.0.9 of another project" in foreign[1]
     assert f"{tmp_path / 'gradscope.py'} is imported in place of it" in hidden[1]
+
+
+def test_the_configuration_in_force_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selfcheck, "Recorder", None)  # the recorder is not what is checked here
+    monkeypatch.chdir(tmp_path)
+    for text, shown in (
+        ("[tool.gradscope]", f"\nconfig        {tmp_path / 'pyproject.toml'}\n"),
+        ("[tool.gradscope]\nx = 1", "config        not usable, see below\n"),
+        (
+            "[tool.gradscope]\nx = 1",
+            "  FAIL  the configuration can be read\n        pyproject.toml: unknown key x",
+        ),
+        ("[tool.gradscope]\nx = 1", "        --> pyproject.toml:2\n"),
+    ):
+        (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+        assert run(["doctor"]) == ExitStatus.FINDINGS
+        assert shown in capsys.readouterr().out

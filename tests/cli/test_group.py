@@ -53,12 +53,16 @@ def test_the_version_names_torch_and_python(capsys: pytest.CaptureFixture[str]) 
         (["trace", "--bogus", "x.py"], "gradscope trace train.py -- --bogus"),
         (["trace", "--inptu", "x.py"], "no such option: --inptu; did you mean --input"),
         (["trace"], "error: say what to trace"),
-        (["trace", "x.py", "--steps", "0"], "'--steps': 0 is not in the range"),
+        (["trace", "x.py", "--steps", "0"], "--steps must be a whole number from 1 up, not 0"),
+        (["trace", "x.py", "--seed", "1e3"], "--seed must be a whole number from 0 up, not 1e3"),
+        (["trace", "x.py", "--seed", str(2**63)], "--seed must be a whole number"),
+        (["trace", "x.py", "--fail-on", "warn"], "try   --fail-on error, warning or never"),
+        (["trace", "x.py", "--select", ""], "--select is given no rule"),
         (["trace", "x.py", "--format", "jason"], "no format jason; did you mean json?"),
         (["trace", "x.py", "--select", "GS10,sevred-gradient"], "did you mean severed-gradient?"),
         (["trace", "x.py", "--ignore", "GS999"], "error: --ignore GS999: no such rule"),
         (["trace", "x.py", "--input", "1", "--inputs", "b.pt"], "--input and --inputs both"),
-        (["trace", "x.py", "--amp", "fp32"], "'--amp': 'fp32' is not one of"),
+        (["trace", "x.py", "--amp", "fp32"], "try   --amp bf16 or fp16"),
         (["explain"], "gradscope explain --list"),
         (["explain", "severed-gradients"], "did you mean severed-gradient?"),
         (["explain", "GS1O2"], "did you mean GS1"),
@@ -72,7 +76,7 @@ def test_bad_usage_is_told_with_the_next_thing_to_type(
     assert captured.out == ""
     assert captured.err.startswith("error: ")
     assert said in captured.err
-    assert "  try   " in captured.err or "--input and --inputs" in said
+    assert "  try   " in captured.err or "--input and --inputs" in said or "whole number" in said
 
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,7 +100,7 @@ def test_options_of_the_report(tmp_path: Path) -> None:
     ran = gradscope(*words, cwd=tmp_path)
     assert ran.status == 0
     assert ran.out == ""
-    assert ran.err == "gradscope: no findings; the report is in out.json\n"
+    assert ran.err == "gradscope: no findings (1 silenced); the report is in out.json\n"
     report = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert report["findings"] == []
     assert [each["code"] for each in report["suppressed"]] == ["GS102"]

@@ -11,6 +11,7 @@ from gradscope.facts import (
     NonfiniteBirth,
     NonfiniteForward,
     NonleafGradRead,
+    OptimizerFact,
     Rebinding,
     RetainedGraph,
     SecondBackward,
@@ -155,6 +156,19 @@ def test_findings_that_explain_each_other_are_one():
     first = Finding("GS106", "a", Severity.ERROR, "first", subjects=("w",))
     second = Finding("GS107", "b", Severity.ERROR, "second", subjects=("w",))
     third = Finding("GS103", "c", Severity.WARNING, "third", subjects=("w",))
-    (found,) = engine.fold([third, second, first], SOURCE.recording())
+    ((found, consequences),) = engine.fold([third, second, first], SOURCE.recording())
     assert found.message == "first"
-    assert {one.message for one in found.consequences} == {"second", "third"}
+    assert {one.message for one in consequences} == {"second", "third"}
+
+
+def test_a_parameter_that_holds_a_computed_value_needs_no_optimizer():
+    written = replace(SEVERED, leaf="hyper.weight", written_to=("net.weight",))
+    leaves = (
+        replace(leaf("hyper.weight"), root="hyper", root_called=True, optimizers=(0,)),
+        replace(leaf("net.weight", got()), root="net", root_called=True),
+    )
+    owner = OptimizerFact("SGD", BACKWARD, ("hyper.weight",), steps=2)
+    recording = SOURCE.recording(severed=(written,), leaves=leaves, optimizers=(owner,))
+    assert codes(recording) == [("GS102", ["GS107"])]
+    by_itself = SOURCE.recording(leaves=leaves, optimizers=(owner,))
+    assert codes(by_itself) == [("GS107", [])]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gradscope import engine
+from gradscope.errors import UsageError
 from gradscope.facts import (
     Cut,
     CutKind,
@@ -19,6 +20,7 @@ from gradscope.facts import (
     SeveredLeaf,
 )
 from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
+from gradscope.silence import by_rule
 
 from .facts_samples import Source, leaf
 
@@ -128,37 +130,33 @@ def test_select(select, expected):
 
 
 def test_ignore_takes_the_consequences_along():
-    found, suppressed = engine.judge(BOTH, ignore=["leaf-reassigned"])
+    found, suppressed = engine.judge(BOTH, silencers=[by_rule(["leaf-reassigned"], "--ignore {}")])
     assert [one.code for one in found] == ["GS302"]
     assert [(one.finding.code, one.by) for one in suppressed] == [("GS104", "--ignore leaf-reassigned")]
 
 
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["GS301"], {"GS301"}),
-        (["gs20"], {"GS201", "GS202", "GS203", "GS204"}),
-        ([" nan-gradient "], {"GS401"}),
-        (["GS3", "GS301"], {"GS301", "GS302", "GS303"}),
-        ([], set()),
-    ],
-)
-def test_names_of_rules(names, expected):
-    assert engine.resolve_codes(names) == expected
+def test_an_unknown_name_is_refused():
+    with pytest.raises(UsageError, match="did you mean severed-gradient"):
+        engine.judge(BOTH, select=["severed"])
 
 
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("severed", "did you mean severed-gradient"),
-        ("gs140", "did you mean GS"),
-        ("g", "see gradscope explain --list"),
-        ("", "see gradscope explain --list"),
-    ],
-)
-def test_an_unknown_name_is_refused_with_the_nearest(name, hint):
-    with pytest.raises(ValueError, match=hint):
-        engine.resolve_codes([name])
+def test_an_ignored_consequence_is_taken_out_and_its_severity_with_it():
+    recording = SOURCE.recording(
+        missing_graphs=(replace(MISSING, ended_program=False),), severed=(SEVERED,), leaves=(leaf("w"),)
+    )
+    (found,), suppressed = engine.judge(recording, silencers=[by_rule(["GS102"], "ignore in x")])
+    assert (found.code, found.severity, found.consequences) == ("GS101", Severity.INFO, ())
+    assert [(one.finding.code, one.by) for one in suppressed] == [("GS102", "ignore in x")]
+
+
+def test_silencers_are_asked_in_the_order_of_the_lines():
+    asked = []
+
+    def silencer(finding, recording):
+        asked.append((finding.code, finding.location.line))
+
+    engine.judge(BOTH, silencers=[silencer])
+    assert asked == [("GS104", 1), ("GS105", 2), ("GS302", 5)]
 
 
 # ---------------------------------------------------------------- comments
