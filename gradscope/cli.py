@@ -45,6 +45,17 @@ class CommandFolder(click.Group):
             raise _no_such_command(name, self.list_commands(ctx))
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; an error in its words that click tells without its context gets one."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            name = ctx.invoked_subcommand
+            command = self.get_command(ctx, name) if name is not None else None
+            if error.ctx is None and command is not None:
+                error.ctx = click.Context(command, info_name=name, parent=ctx)
+            raise
+
 
 def _no_such_command(name: str, known: Sequence[str]) -> UsageError:
     if name.endswith(".py") or os.path.exists(name):
@@ -125,7 +136,15 @@ def _from_click(error: click.ClickException) -> UsageError:
         if context.info_name == "trace":
             own = f"gradscope trace train.py -- {error.option_name}"
             advice.insert(0, f"{own}   (the program's own options stand after --)")
+    elif isinstance(error, click.BadOptionUsage) and context is not None:
+        advice = [*_with_argument(error.option_name, context), *advice]
     return UsageError(message[:1].lower() + message[1:], try_next=advice)
+
+
+def _with_argument(name: str, context: click.Context) -> list[str]:
+    """ "--steps N": the option with what stands after it."""
+    options = [one for one in context.command.params if name in one.opts]
+    return [f"{name} {one.make_metavar(context)}" for one in options if one.nargs == 1]
 
 
 def _show(error: GradscopeError) -> int:

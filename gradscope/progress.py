@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TextIO
 
 _SECONDS_BETWEEN = 0.5
@@ -41,6 +41,7 @@ class ProgressLine:
         self._at_line_start = True
         self._next = clock() + _SECONDS_QUIET
         self._watched: list[Any] = []
+        self._waiting: list[str] = []
 
     def __enter__(self) -> ProgressLine:
         for stream in (sys.stdout, sys.stderr):
@@ -70,6 +71,15 @@ class ProgressLine:
         with contextlib.suppress(AttributeError):  # a stream that takes no attributes is left alone
             stream.write = watched
             self._watched.append(stream)
+
+    def announce(self, lines: Iterable[str]) -> None:
+        """Puts lines above the progress line, as soon as no line of the program's is unfinished."""
+        self._waiting += lines
+        if self._waiting and self._at_line_start:
+            self._erase()
+            self._write("".join(f"{line}\n" for line in self._waiting))
+            self._flush()
+            self._waiting.clear()
 
     def __call__(self, counts: Counts) -> None:
         """Draws the line anew, unless it was drawn or the program printed a moment ago."""

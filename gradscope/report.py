@@ -10,7 +10,7 @@ from gradscope.finding import Finding, Severity
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """A finding that was silenced, and by what (`--ignore`, an inline comment)."""
+    """A finding that was silenced, and by what (`--ignore`, an inline comment, a baseline)."""
 
     finding: Finding
     by: str

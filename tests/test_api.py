@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -77,6 +78,22 @@ def test_rules_are_selected_by_code_prefix_and_name() -> None:
         assert trace.findings == ()
     with pytest.raises(UsageError, match="no such rule"):
         gradscope.trace(select=["GS999"])
+
+
+def test_no_configuration_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool.gradscope]\nignore = ['GS102']", encoding="utf-8")
+    with gradscope.trace() as trace:
+        severed()
+    assert [finding.code for finding in trace.findings] == ["GS102"]
+
+
+def test_what_was_ignored_is_told() -> None:
+    with gradscope.trace(ignore="severed-gradient") as trace:
+        severed()
+    assert [(each.finding.code, each.by) for each in trace.report.suppressed] == [
+        ("GS102", "ignore=severed-gradient")
+    ]
 
 
 @pytest.mark.parametrize("broken", ["__enter__", "recording"])

@@ -54,6 +54,11 @@ def test_long_text_is_cut_around_the_carets(where: int) -> None:
     assert shown[start : start + 3] == text[where : where + 3]
 
 
+def test_control_characters_are_escaped_and_the_rest_is_as_it_is() -> None:
+    error = UsageError("no \x1b[31m [red]日本[/red]", where=["\ta\x07"], try_next="gradscope \u202e")
+    assert render(error) == ("error: no \\x1b[31m [red]日本[/red]\n  \ta\\x07\n  try   gradscope \\u202e\n")
+
+
 def test_names_like_it_are_offered() -> None:
     assert closest("transfomer", ["Transformer", "Encoder"]) == ["Transformer"]
     assert did_you_mean("Nets", ["Net", "Other"]) == "; did you mean Net?"

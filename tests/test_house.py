@@ -19,12 +19,20 @@ LIGHT = (
     "folds",
     "rules",
     "reporters",
-    "syntax.py",
+    "syntax",
     "engine.py",
     "facts",
     "finding.py",
     "report.py",
     "exits.py",
+    "rule_names.py",
+    "silence.py",
+    "patterns.py",
+    "fingerprint.py",
+    "baseline.py",
+    "baseline_file.py",
+    "config.py",
+    "policy.py",
 )
 
 
@@ -97,6 +105,8 @@ def modules_after(program: str) -> set[str]:
         "from gradscope.cli import run; run(['trace', '--help'])",
         "from gradscope.cli import run; run(['explain', 'GS102'])",
         "from gradscope.cli import run; run(['trace', 'no_such_file.py'])",
+        "from gradscope.cli import run; run(['trace', 'examples/severed.py', '--config', 'none.toml'])",
+        "from gradscope.cli import run; run(['trace', 'examples/severed.py', '--baseline', 'none.json'])",
         "from gradscope.cli import run; run(['--version'])",
     ],
 )

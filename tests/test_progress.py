@@ -125,3 +125,26 @@ def test_streams_that_are_no_terminal_are_not_touched(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "stdout", pipe)
     with ProgressLine(io.StringIO(), hint=True):
         assert "write" not in vars(pipe)
+
+
+def test_announcements_stand_above_the_line(open_terminal: Callable[[], Terminal]) -> None:
+    terminal = open_terminal()
+    clock = Clock()
+    with ProgressLine(terminal, hint=True, clock=clock) as line:
+        clock.now = 2.0
+        line(Counts(9, 9))
+        line.announce(["error one", "error two"])
+        clock.now = 4.0
+        line(Counts(11, 11))
+        assert screen(terminal) == ["error one", "error two", "gradscope: 11 steps, 11 backwards"]
+
+
+def test_announcements_wait_for_the_end_of_the_programs_line(open_terminal: Callable[[], Terminal]) -> None:
+    terminal = open_terminal()
+    with ProgressLine(terminal, hint=True, clock=Clock()) as line:
+        print("epoch 1 ...", end="")
+        line.announce(["error one"])
+        assert terminal.getvalue() == "epoch 1 ..."
+        print(" done")
+        line.announce([])
+        assert screen(terminal) == ["epoch 1 ... done", "error one", ""]

@@ -100,6 +100,18 @@ def test_the_python_example_runs() -> None:
     assert out.getvalue().endswith("\n() 1\n")
 
 
+def test_the_configuration_shown_is_that_of_the_example() -> None:
+    (shown,) = fences("toml")
+    assert shown == (PROJECT / "examples" / "project" / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_every_key_of_the_configuration_is_described() -> None:
+    from gradscope.config import KEYS
+
+    rows = re.findall(r"^\| `([\w-]+)` \| ", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [row for row in rows if row in KEYS] == list(KEYS)
+
+
 def test_every_option_of_trace_is_described() -> None:
     from gradscope.commands.trace import command
 

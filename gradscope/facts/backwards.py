@@ -25,6 +25,7 @@ class Backward:
     seed: str | None = None
     create_graph: bool = False
     node_names: tuple[tuple[str, int], ...] = ()  # (node name, how many), most frequent first
+    failed: int = 0  # of `count`, how many torch ended with an exception
 
 
 @dataclass(frozen=True, slots=True)

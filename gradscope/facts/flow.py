@@ -21,6 +21,7 @@ class CutKind(StrEnum):
     NEW_PARAMETER = "new-parameter"  # nn.Parameter(x): a fresh leaf holding x's value
     INTEGER = "integer"  # argmax, comparison, cast to an integer or bool dtype
     GRAD_CALL = "grad-call"  # the result of autograd.grad without create_graph, or a .grad read
+    CHOICE = "choice"  # a bool or an integer that left for Python: a branch, an index, a count
     CHECKPOINT = "checkpoint"  # a reentrant checkpoint that saw no input requiring a gradient
     NOT_DIFFERENTIABLE = "not-differentiable"  # any other op whose result does not require grad
 
@@ -57,12 +58,30 @@ class SeveredLeaf:
     """A leaf whose value reaches a loss only through cuts, and that no backward gave a gradient.
 
     `cuts` are those on the way with fewest cuts, nearest the leaf first; `path` goes from the leaf to
-    the loss.
+    the loss. `written_to` names the leaves that the value was written into on that way. `unfed` says that
+    another loss did give it gradients, none of which its optimizer ever stepped with.
     """
 
     leaf: str
     cuts: tuple[Cut, ...]
     path: tuple[Step, ...]
+    backward: Location | None
+    written_to: tuple[str, ...] = ()
+    unfed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExitedLeaf:
+    """A leaf whose value left torch for Python, was not seen to come back, and that no backward reached.
+
+    `cuts` and `path` go from the leaf to the exit, the last cut. `exits` are the line of the exit and the
+    lines of the calls it happened in, innermost first: what the program did with the number stands there.
+    """
+
+    leaf: str
+    cuts: tuple[Cut, ...]
+    path: tuple[Step, ...]
+    exits: tuple[Location, ...]
     backward: Location | None
 
 

@@ -38,7 +38,8 @@ class Leaf:
     when there are several roots), or the variable's name. `root` is the root module it is registered
     in, None where it is in none; `root_called` says that this root's forward ran under grad mode in a
     step that had a backward. `stored_in` names the attribute that holds it where it is not registered
-    ("Net.heads['age']"), `stored_at` the line that assigned that attribute. `made_at` is where the
+    ("Net.heads['age']"), `stored_at` the line that assigned that attribute; `stored_result` is the op whose
+    result is kept there in place of the leaf itself (`Parameter(x) * 0.1`). `made_at` is where the
     tensor or the module that owns it was created, `registered_at` where it was registered.
     `optimizers` indexes `Recording.optimizers`. `zero_at_start` says that all its values were exactly
     0 before the first backward. `replaced_at` is the line that replaced it in its module.
@@ -65,6 +66,7 @@ class Leaf:
     registered_at: Location | None = None
     stored_in: str | None = None
     stored_at: Location | None = None
+    stored_result: str | None = None
     replaced_at: Location | None = None
     optimizers: tuple[int, ...] = ()
     zero_at_start: bool = False
@@ -81,13 +83,17 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class ModuleFact:
-    """One module of a root module's tree, in registration order. `path` is "" for the root itself."""
+    """One module of a root module's tree, in registration order. `path` is "" for the root itself.
+
+    `registered_at` is the line that made it a child of its parent, None for the root.
+    """
 
     root: str
     path: str
     class_name: str
     called: int = 0
     training: bool = True
+    registered_at: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,12 @@ class NonfiniteBirth:
     is the node that turned an Inf into NaN. `step` counts backwards from 1; `exact` is False where the
     node hooks were off when it happened and a later pass was looked at instead. `origin` is "node"; or
     "sum" where the gradients of several edges, each fine or infinite, add up to it on the way into
-    `node`; "seed" where the gradient given to `backward` was already non-finite; "hook" where a tensor
-    hook in front of `node` must have made it. `reached` may name "result 0 of autograd.grad".
+    `node`; "seed" where the gradient given to `backward` was already non-finite; "hook" where a hook of
+    the program in front of `node`, or behind it, made it: then `hook` is its function and `location` the
+    line that registered it, where they are known. `reached` may name "result 0 of autograd.grad".
+    `true_largest` is the largest magnitude of the gradient as it should have been, where it is float16 that
+    made it infinite and a wider range would not have; `scale` is the loss scale that a GradScaler had given
+    it then, `last_scale` that of the latest backward in which it was born.
     """
 
     kind: str  # "nan" or "inf", what was born
@@ -60,6 +64,10 @@ class NonfiniteBirth:
     exact: bool = True
     count: int = 1
     origin: str = "node"
+    hook: str | None = None
+    true_largest: float | None = None
+    scale: float | None = None
+    last_scale: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,8 @@ class NonfiniteForward:
 
     `inputs` and `output` are statistics of its tensors. `given` says that an input of it was already
     non-finite when the program handed it in (data, or a parameter), rather than being computed: then
-    `source` names that input.
+    `source` names that input. Where no backward came to see the loss, `refused_by` is the function that
+    refused a non-finite tensor and ended the program, "" where the program raised, and `backward` that line.
     """
 
     kind: str  # "nan" or "inf"
@@ -83,6 +92,7 @@ class NonfiniteForward:
     spread: tuple[Step, ...] = ()
     exact: bool = True
     count: int = 1
+    refused_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,7 @@ class ZeroedAt:
     `leaves` are those whose gradient was exactly 0 because of it in every backward that gave them one.
     `factor_zero` says that a saved factor was all zeros (`* 0.0`, a zero-initialised weight), named by
     `factor`; `constant_factor` that the factor is a number written in the source (the `0.0 * x.sum()` trick).
+    `hook` is the function of a hook that returned the zeros, registered at `location`; `node` is "hook" then.
     """
 
     node: str
@@ -103,3 +114,4 @@ class ZeroedAt:
     factor: str | None = None
     factor_is_leaf: bool = False
     constant_factor: bool = False
+    hook: str | None = None

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gradscope.facts.backwards import Backward, ChainTable
-from gradscope.facts.flow import GradWithoutGraph, MissingGraph, SeveredLeaf
+from gradscope.facts.flow import ExitedLeaf, GradWithoutGraph, MissingGraph, SeveredLeaf
+from gradscope.facts.hooks import GradientHook
 from gradscope.facts.inplace import InplaceConflict, InplaceRefused, SilentMutation
 from gradscope.facts.leaves import Leaf, ModuleFact, NonleafGradRead, OptimizerFact, Rebinding
 from gradscope.facts.lifecycle import RetainedGraph, SecondBackward
 from gradscope.facts.numbers import NonfiniteBirth, NonfiniteForward, ZeroedAt
 from gradscope.facts.order import ClipOutOfOrder, StaleGradient, StepOutOfOrder
+from gradscope.facts.phases import TrainingLoop
+from gradscope.facts.precision import HalfGradients
+from gradscope.facts.scale import GradientGrowth, GradientProfile
 from gradscope.finding import Location
 
 
@@ -50,6 +54,7 @@ class Recording:
     leaves: tuple[Leaf, ...] = ()
     optimizers: tuple[OptimizerFact, ...] = ()
     severed: tuple[SeveredLeaf, ...] = ()
+    exited: tuple[ExitedLeaf, ...] = ()
     missing_graphs: tuple[MissingGraph, ...] = ()
     grads_without_graph: tuple[GradWithoutGraph, ...] = ()
     rebindings: tuple[Rebinding, ...] = ()
@@ -65,7 +70,12 @@ class Recording:
     births: tuple[NonfiniteBirth, ...] = ()
     nonfinite_forwards: tuple[NonfiniteForward, ...] = ()
     zeroed: tuple[ZeroedAt, ...] = ()
+    halves: tuple[HalfGradients, ...] = ()
+    gradient_profiles: tuple[GradientProfile, ...] = ()
+    gradient_growths: tuple[GradientGrowth, ...] = ()
     chains: tuple[ChainTable, ...] = ()
+    hooks: tuple[GradientHook, ...] = ()
+    loop: TrainingLoop | None = None
     notes: tuple[str, ...] = ()  # explanations that are not findings ("ran in float32: ...")
     not_seen: tuple[str, ...] = ()
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # path -> lines, as run

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from gradscope.facts import NonfiniteBirth, Step
 from gradscope.folds.places import Place
-from gradscope.folds.visits import Content, Look, Occasion, Received, Spot, Visit, location
+from gradscope.folds.visits import Content, HookSite, Look, Occasion, Received, Spot, Visit, location
 
 _MOST_BIRTHS = 256
 _MOST_LOOKS = 3
@@ -25,13 +25,14 @@ class Traced:
 
     `origin` is "node"; "sum" where the summands of a gradient were finite, or infinite with different
     signs, and their sum is not; "seed" where the gradient given to `backward` was already non-finite;
-    "hook" where a tensor hook must have made it.
+    "hook" where a hook made it: `hook`, or None where it is only known that no op did.
     """
 
     spot: Spot
     kind: Content
     origin: str
     look: Look | None
+    hook: HookSite | None = None
     reached: dict[int | str, Content] = field(default_factory=dict)
     spread: list[Spot] = field(default_factory=list)
     becomes: Spot | None = None
@@ -68,6 +69,10 @@ def trace(
                 if target is not None:
                     arriving.setdefault(target, {}).setdefault(birth, set()).add(given)
     _settle(arriving, passed_on, received, spot_at)
+    for index, got in received.items():
+        if got.hook is not None and not got.content.is_finite and index not in arriving:
+            spot = spot_at(index) or Spot("AccumulateGrad", None)
+            births.append(Traced(spot, got.content, "hook", None, got.hook, {got.key: got.content}))
     return births
 
 
@@ -75,11 +80,13 @@ def _present(visit: Visit, arriving: dict[Traced, set[Content]], births: list[Tr
     """The births at work in a visited node; one that begins there is added to `births`."""
     if visit.incoming.is_finite:
         kind = _worst(given for given in visit.outgoing if given is not None)
-        births.append(Traced(visit.spot, kind, "node", visit.look))
+        hook = visit.hook_after
+        births.append(Traced(visit.spot, kind, "hook" if hook else "node", visit.look, hook))
         return births[-1:]
     if not arriving:
         origin = "seed" if not visit.summands else "sum" if visit.summands > 1 else "hook"
-        births.append(Traced(visit.spot, visit.incoming, origin, visit.look))
+        hook = visit.hook_before
+        births.append(Traced(visit.spot, visit.incoming, "hook" if hook else origin, visit.look, hook))
         return births[-1:]
     if visit.incoming is Content.NAN and all(Content.NAN not in kinds for kinds in arriving.values()):
         for birth in arriving:
@@ -118,13 +125,14 @@ class _Kept:
     occasion: Occasion
     count: int = 1
     looks: int = 0
+    last_scale: float | None = None
 
 
 class BirthFold:
     """Keeps each birth once for its node, line and kind; the first that reached a leaf is told."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, Place | None, Content, str], _Kept] = {}
+        self._kept: dict[tuple[str, Place | None, Content, str | HookSite], _Kept] = {}
         self.left_out = 0  # births at further lines, once the table was full
 
     def __len__(self) -> int:
@@ -142,12 +150,14 @@ class BirthFold:
     def add(self, births: Iterable[Traced], occasion: Occasion) -> None:
         """Folds in the births of one backward."""
         for traced in births:
-            key = (traced.spot.node, traced.spot.place, traced.kind, traced.origin)
+            key = (traced.spot.node, traced.spot.place, traced.kind, traced.hook or traced.origin)
             kept = self._kept.get(key)
             if kept is not None:
                 _merge(kept, traced, occasion)
             elif len(self._kept) < _MOST_BIRTHS:
-                self._kept[key] = _Kept(traced, occasion, looks=traced.look is not None)
+                self._kept[key] = _Kept(
+                    traced, occasion, looks=traced.look is not None, last_scale=occasion.scale
+                )
             else:
                 self.left_out += 1
 
@@ -159,6 +169,7 @@ class BirthFold:
 
 def _merge(kept: _Kept, traced: Traced, occasion: Occasion) -> None:
     kept.count += 1
+    kept.last_scale = occasion.scale
     kept.looks += traced.look is not None
     if traced.reached and not kept.traced.reached:
         traced.look = traced.look or kept.traced.look
@@ -179,7 +190,7 @@ def _fact(kept: _Kept, leaf_name: Callable[[int], str]) -> NonfiniteBirth:
         kind=traced.kind.value,
         final=final.value,
         node=traced.spot.node,
-        location=location(traced.spot.place),
+        location=location(traced.hook.place if traced.hook else traced.spot.place),
         incoming=look.incoming if look else None,
         outgoing=look.outgoing if look else None,
         saved=look.saved if look else (),
@@ -193,6 +204,10 @@ def _fact(kept: _Kept, leaf_name: Callable[[int], str]) -> NonfiniteBirth:
         exact=occasion.exact,
         count=kept.count,
         origin=traced.origin,
+        hook=traced.hook.function if traced.hook else None,
+        true_largest=look.true_largest if look else None,
+        scale=occasion.scale,
+        last_scale=kept.last_scale,
     )
 
 

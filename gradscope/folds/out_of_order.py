@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gradscope.facts import ClipOrder, ClipOutOfOrder, StaleGradient, StepOrder, StepOutOfOrder
@@ -41,6 +41,8 @@ class _Steps:
     idle: int = 0
     lost: tuple[Place, Place | None] | None = None
     grad_call: Place | None = None
+    owned: tuple[int, ...] = ()  # at the first idle step
+    after: Place | None = None  # the last backward before it
 
 
 @dataclass(slots=True)
@@ -77,8 +79,13 @@ class OutOfOrder:
         idle: bool,
         lost: tuple[Place, Place | None] | None,
         grad_call: Place | None,
+        owned: Sequence[int] = (),
+        after: Place | None = None,
     ) -> None:
-        """A step; `idle` where no gradient was there for it, `lost` where one had been and was zeroed."""
+        """A step; `idle` where no gradient was there for it, `lost` where one had been and was zeroed.
+
+        `after` is the last backward before it, of whatever loss.
+        """
         steps = self._steps.get((optimizer, place))
         if steps is None:
             if len(self._steps) >= _MOST:
@@ -87,6 +94,8 @@ class OutOfOrder:
         steps.count += 1
         if idle:
             steps.idle += 1
+            steps.owned = steps.owned or tuple(owned[:_MOST_LEAVES])
+            steps.after = steps.after or after
             steps.lost = lost or steps.lost
             steps.grad_call = steps.grad_call or grad_call
 
@@ -183,7 +192,7 @@ class OutOfOrder:
 
     def steps(self) -> tuple[StepOutOfOrder, ...]:
         """Steps at the wrong time; idle ones only of an optimizer that never stepped with a gradient."""
-        fed = {optimizer for (optimizer, _), steps in self._steps.items() if steps.idle < steps.count}
+        fed = self._fed()
         idle: dict[Place, StepOutOfOrder] = {}
         for (optimizer, place), steps in self._steps.items():
             concerned = steps.lost is not None or steps.grad_call is not None
@@ -192,6 +201,22 @@ class OutOfOrder:
             before = idle[place].count if place in idle else 0
             idle[place] = _idle(steps, place, before)
         return (*self._misplaced.values(), *idle.values())
+
+    def unfed(self) -> dict[int, Place | None]:
+        """Leaves of optimizers that never had a gradient to step with, though none was zeroed too early.
+
+        With the last backward before the first of those steps.
+        """
+        fed = self._fed()
+        return {
+            leaf: steps.after
+            for (optimizer, _), steps in self._steps.items()
+            if optimizer not in fed and steps.lost is None and steps.idle >= _LEAST_IDLE_STEPS
+            for leaf in steps.owned
+        }
+
+    def _fed(self) -> set[int]:
+        return {optimizer for (optimizer, _), steps in self._steps.items() if steps.idle < steps.count}
 
 
 def _idle(steps: _Steps, place: Place, before: int) -> StepOutOfOrder:

@@ -108,6 +108,7 @@ class _Kept:
     backward: Place | None
     step: int
     count: int = 1
+    refused_by: str | None = None
 
 
 class ProvenanceFold:
@@ -119,16 +120,22 @@ class ProvenanceFold:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def add(self, trail: Trail, loss: str, backward: Place | None, step: int) -> None:
-        """Folds in a loss that is not finite: its first origin, and others that the program computed."""
+    def add(
+        self, trail: Trail, loss: str, backward: Place | None, step: int, refused_by: str | None = None
+    ) -> None:
+        """Folds in a loss that is not finite: its first origin, and others that the program computed.
+
+        `refused_by` names what ended the program at `backward` instead, where no backward was run.
+        """
         first, *others = map(_taken, trail.origins) if trail.intended else trail.origins
         for origin, way in (first, *(other for other in others if other[0].source is None)):
             key = (origin.op, origin.place, origin.kind, origin.source, origin.leaf)
             kept = self._kept.get(key)
             if kept is not None:
-                kept.count += 1
+                kept.count += refused_by is None
+                kept.refused_by = kept.refused_by if refused_by is None else refused_by
             elif len(self._kept) < _MOST_FACTS:
-                self._kept[key] = _Kept(origin, way, loss, backward, step)
+                self._kept[key] = _Kept(origin, way, loss, backward, step, 1, refused_by)
 
     def facts(self, leaf_name: Callable[[int], str] | None) -> tuple[NonfiniteForward, ...]:
         """The origins in the order they were told. `leaf_name` names a leaf by its id."""
@@ -153,4 +160,5 @@ def _fact(kept: _Kept, leaf_name: Callable[[int], str] | None) -> NonfiniteForwa
         spread=tuple(Step(op, location(place)) for op, place in kept.way),
         exact=origin.exact,
         count=kept.count,
+        refused_by=kept.refused_by,
     )

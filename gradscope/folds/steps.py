@@ -37,14 +37,15 @@ class _Gradient:
     edited: bool = False
     scaled: bool = False
     lost: tuple[Place, Place | None] | None = None  # the backward and the zeroing that threw it away
+    lost_after: int | None = None  # the count of backwards then, where another step had used that backward
     zeroed: Place | None = None
     changed: tuple[int, Place, str] | None = None  # the epoch after the leaf's last step, where, by what
     grad_call: Place | None = None
 
-    def clear(self, place: Place | None) -> None:
+    def clear(self, place: Place | None, lost_after: int | None) -> None:
         """Nothing is left."""
         if self.fresh is not None:
-            self.lost = (self.fresh, place)
+            self.lost, self.lost_after = (self.fresh, place), lost_after
         self.fresh = self.used = self.foreign = self.mixed = self.clip = self.clip_between = None
         self.edited = self.scaled = False
         self.zeroed = place or self.zeroed
@@ -57,7 +58,9 @@ class StepFold:
         self._gradients: dict[int, _Gradient] = {}
         self._passes: deque[tuple[int, frozenset[int], Uses]] = deque(maxlen=_REMEMBERED_PASSES)
         self._backwards = 0
+        self._last: Place | None = None
         self._optimizers: set[int] = set()
+        self._spent: deque[int] = deque(maxlen=_REMEMBERED_PASSES)  # backwards that a step has used
         self.found = OutOfOrder()
 
     def __len__(self) -> int:
@@ -102,7 +105,8 @@ class StepFold:
         for key in keys:
             known = self._gradients.get(key)
             if known is not None:
-                known.clear(place)
+                spent = known.fresh is not None and known.number in self._spent
+                known.clear(place, self._backwards if spent else None)
 
     def rewritten(self, key: int) -> None:
         """The program wrote its own numbers into a gradient, not zeros: it is no longer judged by us."""
@@ -140,6 +144,7 @@ class StepFold:
         """A backward added to the gradients of these leaves."""
         reached = frozenset(keys)
         self._backwards += 1
+        self._last = place
         if uses:
             self._passes.append((self._backwards, reached, uses))
         for key in reached:
@@ -191,7 +196,7 @@ class StepFold:
         """
         states = [(key, known) for key in owned if (known := self._gradients.get(key)) is not None]
         fresh = [(key, known) for key, known in states if known.fresh is not None]
-        self._count(optimizer, name, place, [known for _, known in states], any_gradient)
+        self._count(optimizer, name, place, owned, [known for _, known in states], any_gradient)
         told: set[object] = set()
         for key, known in fresh:
             self._judge_sum(key, known, place, name, told)
@@ -205,6 +210,7 @@ class StepFold:
         self._optimizers.add(optimizer)
         if len(self._optimizers) > 1:
             self._leave_foreign({known.number for _, known in fresh}, frozenset(owned), place)
+        self._spent.extend({known.number for _, known in fresh}.difference(self._spent))
         self._use(fresh, place)
         for _, known in fresh:
             known.changed = (epoch, place, name)
@@ -263,11 +269,25 @@ class StepFold:
                 ):
                     known.foreign = Foreign(known.fresh, place, meant)
 
+    def _misses(self, known: _Gradient) -> bool:
+        """Whether the step needed what was zeroed.
+
+        It did not where that was left by a backward which another optimizer had already used (a critic's
+        loss reaches its generator too), and a further backward has come since.
+        """
+        return known.lost is not None and (known.lost_after is None or known.lost_after == self._backwards)
+
     def _count(
-        self, optimizer: int, name: str, place: Place, states: list[_Gradient], any_gradient: bool
+        self,
+        optimizer: int,
+        name: str,
+        place: Place,
+        owned: Sequence[int],
+        states: list[_Gradient],
+        any_gradient: bool,
     ) -> None:
         fed = any(known.fresh is not None or known.used is not None for known in states)
-        lost = next((known.lost for known in states if known.lost is not None), None)
+        lost = next((known.lost for known in states if self._misses(known)), None)
         idle = not fed and (lost is not None or not any_gradient)
         call = next((known.grad_call for known in states if known.grad_call is not None), None)
-        self.found.stepped(optimizer, name, place, idle, lost, call)
+        self.found.stepped(optimizer, name, place, idle, lost, call, owned, self._last)

@@ -50,12 +50,24 @@ class Factor:
 
 
 @dataclass(frozen=True, slots=True)
+class HookSite:
+    """A hook of the program that made a gradient zero or non-finite: its function, and its line."""
+
+    function: str
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
-    """Statistics taken at a node while it ran: what it got, what it gave, what it had saved."""
+    """Statistics taken at a node while it ran: what it got, what it gave, what it had saved.
+
+    `true_largest` is the largest magnitude it should have given, where only float16 made it infinite.
+    """
 
     incoming: ValueStats | None
     outgoing: ValueStats | None
     saved: tuple[ValueStats, ...]
+    true_largest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ class Visit:
     was given to; None where nothing was given. `factors` explain zeros, edge by edge. `summands` counts
     the edges that lead to this node, 0 for a root. `cancels` tells the edges that get a sum, whose zeros
     may come from terms that cancel. `look` is None where enough looks have been taken at this line.
+    `hook_before` made what the node got zero or non-finite, `hook_after` what it gave.
     """
 
     index: int
@@ -77,6 +90,8 @@ class Visit:
     factors: tuple[Factor | None, ...] = ()
     cancels: tuple[bool, ...] = ()
     look: Look | None = None
+    hook_before: HookSite | None = None
+    hook_after: HookSite | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +99,24 @@ class Received:
     """What a leaf, or a tensor asked of `autograd.grad`, got in one backward.
 
     `key` is the leaf's id, or the text that stands for a result of `autograd.grad`. `edges` counts the
-    gradients that were summed into it.
+    gradients that were summed into it, `hook` is the program's hook that made it zero or non-finite.
     """
 
     key: int | str
     content: Content
     edges: int = 1
+    hook: HookSite | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """One backward pass: its line, which one it was, and how many leaves it reached."""
+    """One backward pass: its line, which one it was, how many leaves it reached, and its loss scale."""
 
     backward: Place | None
     step: int
     trainable: int
     exact: bool = True
+    scale: float | None = None
 
 
 def location(place: Place | None) -> Location | None:

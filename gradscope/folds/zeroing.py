@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from gradscope.facts import ValueStats, ZeroedAt
 from gradscope.folds.places import Place
-from gradscope.folds.visits import Content, Factor, Received, Spot, Visit, location, op_name
+from gradscope.folds.visits import Content, Factor, HookSite, Received, Spot, Visit, location, op_name
 
 _MOST_SITES = 256
 _MOST_SITES_PER_LEAF = 4
 
-Site = tuple[str, Place | None, Factor | None]
-"""A node's name, its line, and the factor that was zero."""
+Site = tuple[str, Place | None, Factor | HookSite | None]
+"""A node's name, its line, and the factor that was zero, or the hook that returned zeros."""
 
 
 @dataclass(slots=True)
@@ -65,6 +65,8 @@ class ZeroFold:
         reached: set[Site] = set()
         for index, got in zero.items():
             edges = arriving.get(index, [])
+            if got.hook is not None:
+                edges = [frozenset((_at_hook(got.hook),))] * max(got.edges, 1)
             if isinstance(got.key, int) and got.key not in self._nonzero and len(edges) >= got.edges:
                 sites = frozenset[Site]().union(*edges)
                 self._keep(got.key, sites, seen)
@@ -82,13 +84,14 @@ class ZeroFold:
                     del self._sites[site]
 
     def _keep(self, leaf: int, sites: frozenset[Site], seen: Mapping[Site, Visit]) -> None:
-        for site in sorted(sites, key=lambda one: list(seen).index(one)):
+        order = {site: number for number, site in enumerate(seen)}
+        for site in sorted(sites, key=lambda one: order.get(one, len(order))):
             if site not in self._sites:
                 if len(self._sites) >= _MOST_SITES:
                     self.left_out += 1
                     continue
-                visit = seen[site]
-                self._sites[site] = _Kept(visit.look.saved if visit.look else ())
+                visit = seen.get(site)
+                self._sites[site] = _Kept(visit.look.saved if visit and visit.look else ())
             known = self._zero.setdefault(leaf, {})
             if site in known or len(known) < _MOST_SITES_PER_LEAF:
                 known[site] = None
@@ -103,7 +106,9 @@ class ZeroFold:
 
 def _fact(site: Site, kept: _Kept, leaf_name: Callable[[int], str]) -> ZeroedAt:
     node, place, factor = site
-    name = None
+    name = hook = None
+    if isinstance(factor, HookSite):
+        hook, factor = factor.function, None
     if factor is not None:
         name = factor.name if factor.leaf is None else leaf_name(factor.leaf)
     return ZeroedAt(
@@ -116,7 +121,12 @@ def _fact(site: Site, kept: _Kept, leaf_name: Callable[[int], str]) -> ZeroedAt:
         factor=name,
         factor_is_leaf=factor is not None and factor.leaf is not None,
         constant_factor=factor is not None and factor.is_number,
+        hook=hook,
     )
+
+
+def _at_hook(hook: HookSite) -> Site:
+    return ("hook", hook.place, hook)
 
 
 def _zero_edges(
@@ -126,6 +136,9 @@ def _zero_edges(
 ) -> Iterator[tuple[int, frozenset[Site]]]:
     """The edges of a visit that gave zeros, each with the sites those zeros come from."""
     passing = frozenset[Site]().union(*arriving) if visit.incoming is Content.ZERO else None
+    hook = visit.hook_before if passing is not None else visit.hook_after
+    if hook is not None:
+        passing = frozenset((_at_hook(hook),))
     cancels = visit.cancels or (False,) * len(visit.outgoing)
     whole = all(
         given is Content.ZERO or summed

@@ -25,7 +25,8 @@ def run_to_end(
     """Runs the program and says how it ended; a `whole_program` also waits for its threads, as at exit.
 
     Nothing that the program raises comes out; GradscopeError passes through. `ended_by` is told of an
-    exception while its traceback is still whole. `max_steps` is the limit that a StepLimit came from.
+    exception, or of a `sys.exit` with another status than 0, while its traceback is still whole.
+    `max_steps` is the limit that a StepLimit came from.
     """
     end = _end_of(run, ended_by, max_steps)
     if whole_program:
@@ -48,7 +49,10 @@ def _end_of(
     except KeyboardInterrupt:
         return ProgramEnd(exit_status=130, interrupted=True)
     except SystemExit as leaving:
-        return ProgramEnd(exit_status=_exit_status(leaving))
+        status = _exit_status(leaving)
+        if status:
+            ended_by(leaving)  # it gave up: the facts beside it may say why
+        return ProgramEnd(exit_status=status)
     except BaseException as error:  # noqa: BLE001  whatever it is, it ended the program
         ended_by(error)
         return ProgramEnd(error=program_error(error), exit_status=_call_own_hook(error))

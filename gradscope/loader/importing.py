@@ -8,10 +8,14 @@ import os
 import sys
 from types import ModuleType
 
-from gradscope.errors import TargetError, did_you_mean
+from torch import nn
+
+from gradscope.errors import TargetError, closest
 from gradscope.loader.script import set_path0
 from gradscope.loader.source import compile_script, is_part_of, not_compiled, not_found
 from gradscope.loader.target import Kind, Target
+
+_FEW = 3
 
 
 def import_target(target: Target) -> ModuleType:
@@ -41,16 +45,22 @@ def attribute_of(module: ModuleType, target: Target) -> object:
                 if hasattr(found, "__dict__")
                 else []
             )
-            defined = [
-                other
-                for other in public
-                if getattr(vars(found)[other], "__module__", None) == module.__name__
+            defined = [other for other in public if _is_its_own(vars(found)[other], module)]
+            near = closest(name, public) or [
+                other for other in defined if name.casefold() in other.casefold()
             ]
-            guess = did_you_mean(name, public)
-            where = () if guess or not defined else (f"it defines {', '.join(defined[:8])}",)
-            raise TargetError(f"{owner} has no {name}{guess}", where=where) from None
+            guess = f"; did you mean {' or '.join(near)}?" if near else ""
+            where = () if near or not defined else (f"it defines {', '.join(defined[:8])}",)
+            start = f"gradscope trace {target.where}:{path}." if path else f"gradscope trace {target.where}:"
+            advice = [f"{start}{other}" for other in (near or defined)[:_FEW]]
+            raise TargetError(f"{owner} has no {name}{guess}", where=where, try_next=advice) from None
         path = f"{path}.{name}" if path else name
     return found
+
+
+def _is_its_own(value: object, module: ModuleType) -> bool:
+    """Whether a value is a class or function that the module defined, or an nn.Module that it made."""
+    return getattr(value, "__module__", None) == module.__name__ or isinstance(value, nn.Module)
 
 
 def _import_file(path: str) -> ModuleType:

@@ -26,6 +26,7 @@ from gradscope.loader.loss import Note, check_loss, find_loss
 from gradscope.loader.options import Options
 from gradscope.loader.placement import Placement
 from gradscope.loader.target import Target
+from gradscope.recorder.names import named_arguments
 
 _NOTHING = object()
 
@@ -93,18 +94,20 @@ class Model:
         self, subject: Callable[..., Any], name: str, inputs: Inputs, output: Any, note: Note
     ) -> None:
         find = find_loss(self.options.loss)
-        for number in range(self.options.steps or 1):
-            say = note if number == 0 else _silent
-            if isinstance(subject, nn.Module):
-                subject.zero_grad()
-            if output is _NOTHING:
-                output = _call(subject, name, inputs)
-            loss = find(output, inputs, say)
-            if not loss.requires_grad and _make_leaves(subject, inputs):
-                say(f"the inputs of {name} were made to require a gradient, because nothing else of it does")
-                loss = find(_call(subject, name, inputs), inputs, _silent)
-            output = _NOTHING
-            loss.backward()  # type: ignore[no-untyped-call]
+        with named_arguments() as names:
+            for number in range(self.options.steps or 1):
+                say = note if number == 0 else _silent
+                if isinstance(subject, nn.Module):
+                    subject.zero_grad()
+                if output is _NOTHING:
+                    output = _call(subject, name, inputs, names)
+                loss = find(output, inputs, say)
+                if not loss.requires_grad and _make_leaves(subject, inputs):
+                    why = "because nothing else of it does"
+                    say(f"the inputs of {name} were made to require a gradient, {why}")
+                    loss = find(_call(subject, name, inputs, names), inputs, _silent)
+                output = _NOTHING
+                loss.backward()  # type: ignore[no-untyped-call]
 
 
 def _silent(_text: str) -> None:
@@ -207,8 +210,11 @@ def _no_inputs(subject: nn.Module, name: str) -> InputError:
     )
 
 
-def _call(subject: Callable[..., Any], name: str, inputs: Inputs) -> Any:
+def _call(subject: Callable[..., Any], name: str, inputs: Inputs, names: dict[str, Any]) -> Any:
+    """Calls it with copies of the inputs, which go by the names of its arguments in `names`."""
     copies = inputs.copies()
+    names.clear()
+    names.update(_bound(subject, copies))
     try:
         return subject(*copies.args, **copies.kwargs)
     except GradscopeError:
@@ -217,6 +223,15 @@ def _call(subject: Callable[..., Any], name: str, inputs: Inputs) -> Any:
         if copies.source:
             error.add_note(f"  {name} was called with {copies.source}: {copies}")
         raise
+
+
+def _bound(subject: Callable[..., Any], inputs: Inputs) -> dict[str, Any]:
+    function = subject.forward if isinstance(subject, nn.Module) else subject
+    try:
+        bound = inspect.signature(function).bind(*inputs.args, **inputs.kwargs)
+    except (TypeError, ValueError):  # no signature, or a call that will say so itself
+        return {}
+    return {key: value for key, value in bound.arguments.items() if isinstance(value, torch.Tensor)}
 
 
 def _make_leaves(subject: Callable[..., Any], inputs: Inputs) -> bool:

@@ -63,4 +63,5 @@ def not_found(name: str) -> TargetError:
     folders = getattr(sys.modules.get(parent), "__path__", None) if parent else sys.path[:1]
     start = f"{parent}." if parent else ""
     beside = [f"{start}{info.name}" for info in pkgutil.iter_modules(list(folders or []))]
-    return TargetError(f"no module named {name}{did_you_mean(name, beside)}")
+    advice = f"gradscope trace -m {parent}" if parent and folders is None else ()
+    return TargetError(f"no module named {name}{did_you_mean(name, beside)}", try_next=advice)

@@ -11,7 +11,6 @@ is a power of two, and those after a warning sign.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -22,18 +21,27 @@ import torch
 import torch.autograd
 from torch import Tensor
 
-from gradscope.facts import Backward, Cut, GradWithoutGraph, MissingGraph, SeveredLeaf, Step
-from gradscope.folds.flow import Value
+from gradscope.facts import (
+    Backward,
+    ExitedLeaf,
+    GradWithoutGraph,
+    MissingGraph,
+    PhaseKind,
+    SeveredLeaf,
+)
 from gradscope.recorder.failures import Failures
 from gradscope.recorder.graph import node_label, walk
 from gradscope.recorder.inplace import storage_of
-from gradscope.recorder.leaves import LeafEntry, Leaves
+from gradscope.recorder.leaves import Leaves
 from gradscope.recorder.names import variable_name
 from gradscope.recorder.now import Now
 from gradscope.recorder.order import OrderWatch
 from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import Loc, intern_loc, user_frame
+from gradscope.recorder.scale import ScaleWatch
 from gradscope.recorder.second import Earlier, explain_second_backward
+from gradscope.recorder.severance import Exit, Severance
+from gradscope.recorder.uses import is_scaled
 from gradscope.recorder.values import TensorValues, grad_fn, is_plain, version
 from gradscope.recorder.watchers import Watchers
 
@@ -49,6 +57,7 @@ class _Line:
 
     call: str
     count: int = 0
+    failed: int = 0
     nodes: int = 0
     leaves: int = 0
     loss: float | None = None
@@ -74,6 +83,7 @@ class _Pass:
     create_graph: bool
     close: bool
     began: int
+    loss: float | None = None
 
 
 class BackwardWatch:
@@ -89,14 +99,17 @@ class BackwardWatch:
         order: OrderWatch,
         copy_structure: Callable[[], None],
         ticked: Callable[[bool], None],
+        exits: Callable[[], Sequence[Exit]],
     ) -> None:
         self._now = now
         self._values = values
+        self._severance = Severance(values, leaves, exits)
         self._leaves = leaves
         self._watchers = watchers
         self._failures = failures
         self._order = order
         self._copy_structure = copy_structure
+        self.scale = ScaleWatch(now, leaves)
         self._ticked = ticked
         self._lines: dict[Loc, _Line] = {}
         self._alarm_until = 0
@@ -107,8 +120,6 @@ class BackwardWatch:
         self.count = 0
         self.received: set[int] = set()  # orders of leaf entries
         self._current: _Pass | None = None
-        self._severed: dict[int, tuple[LeafEntry, tuple[Value, ...], tuple[Value, ...], Loc]] = {}
-        self._dead_terms: dict[int, tuple[Value, Value, Loc, int]] = {}
 
     def install(self, patches: Patches) -> None:
         """Replaces the engine's door."""
@@ -217,6 +228,7 @@ class BackwardWatch:
             loss = float(root.detach().real) if root.is_complex() else float(root.detach())
             if not math.isfinite(loss):
                 self._alarm()
+        this.loss = loss
         line.last_loss = loss if loss is not None else line.last_loss
         if line.count > 1:
             return
@@ -247,31 +259,27 @@ class BackwardWatch:
             self._copy_structure()
         leaves = list(this.leaves.values())
         self._leaves.before_first_step(leaves)
+        if this.accumulates or this.inputs:
+            self.scale.before(this.nodes, leaves, this.loc)
         self._leaves_of_line[this.loc] = [self._leaves.entry(leaf).tensor for leaf in leaves]
         roots = [v for t in this.roots if (v := self._values.get(t)) is not None]
-        self._find_severed(this, roots)
         trained = {id(leaf) for leaf in leaves if self._leaves.entry(leaf).is_parameter or _was_updated(leaf)}
-        for call, joined in self._values.flow.dead_terms(roots, trained.__contains__):
-            known = self._dead_terms.get(id(call.loc))
-            self._dead_terms[id(call.loc)] = (call, joined, this.loc, 1 + (known[3] if known else 0))
+        self._severance.look(roots, this.leaves.keys(), trained, self.received, this.loc)
         self._watchers.before(
-            this.nodes, this.roots, this.grad_tensors, this.loc, self.count, line.last_loss, this.inputs
+            this.nodes,
+            this.roots,
+            this.grad_tensors,
+            this.loc,
+            self.count,
+            line.last_loss,
+            this.inputs,
+            self._order.scale_of(this.roots),
         )
-
-    def _find_severed(self, this: _Pass, roots: list[Value]) -> None:
-        reached = this.leaves
-        for leaf, (cuts, path) in self._values.flow.severed(roots, lambda key: key in reached).items():
-            tensor = self._values.leaf_tensor(leaf)
-            if tensor is None or not tensor.requires_grad:
-                continue
-            entry = self._leaves.entry(tensor)
-            known = self._severed.get(entry.order)
-            if known is None or len(known[1]) > len(cuts):
-                self._severed[entry.order] = (entry, cuts, path, this.loc)
 
     def _end(self, this: _Pass, error: BaseException | None, result: Any) -> None:
         if this.close:
             self._watchers.after()
+            self.scale.after(this.loc, raised=error is not None)
         if error is None:
             if this.create_graph:
                 _drop_parents(this, result)
@@ -281,12 +289,30 @@ class BackwardWatch:
                 self._order.tell(self._order.differentiated, this.inputs, this.loc)
             if self._leaves.got(self._gradients(this, result)):
                 self._alarm()
+            self._tell_phases(this)
+            scaled = self._order.is_scaled(this.roots)
+            self.scale.got(this.loc, self.count, self._leaves.latest, this.loss, scaled=scaled)
             self._watermark = _current_sequence_nr()
             self._freed_by, self._freed_epoch = this.loc, self._now.epoch
             self._ticked(this.accumulates)
         elif isinstance(error, RuntimeError):
+            self._lines[this.loc].failed += 1
             self._explain(this, error)
         this.nodes = []
+
+    def _tell_phases(self, this: _Pass) -> None:
+        """The loss was made at one line of the training loop, and differentiated at another."""
+        node = grad_fn(this.roots[0]) if this.accumulates and this.roots else None
+        value = self._values.get(this.roots[0]) if node is not None else None
+        if node is not None and value is not None:
+            made, loss = node._sequence_nr(), this.loss
+            if value.parents and is_scaled(this.roots):
+                value, made, loss = value.parents[0], made - 1, None  # before it was scaled
+            if isinstance(value.loc, Loc) and value.loc is not this.loc:
+                self._order.phase(PhaseKind.LOSS, value.loc, value.op, loss, made)
+        latest = self._leaves.latest
+        norm = math.hypot(*(norm for _, norm in latest)) if latest else None
+        self._order.phase(PhaseKind.BACKWARD if this.accumulates else PhaseKind.GRAD, this.loc, value=norm)
 
     def _leaves_of(self, this: _Pass) -> list[Tensor]:
         """The leaves of this graph; where it was not walked, those of the last one of its line."""
@@ -368,41 +394,28 @@ class BackwardWatch:
                 line.seed,
                 line.create_graph,
                 line.node_names,
+                failed=line.failed,
             )
             for loc, line in self._lines.items()
         )
 
     def severed(self) -> tuple[SeveredLeaf, ...]:
-        """Leaves that losses depend on only through cuts, and that no backward ever reached."""
-        return tuple(
-            SeveredLeaf(entry.name, _cut_facts(cuts, path), _steps(path), loc.location())
-            for entry, cuts, path, loc in self._severed.values()
-            if entry.order not in self.received
-        )
+        """Leaves that losses depend on only through cuts."""
+        unfed = {self._leaves.name_of(leaf): place for leaf, place in self._order.fold.found.unfed().items()}
+        return self._severance.severed(self.received, unfed)
+
+    def exited(self) -> tuple[ExitedLeaf, ...]:
+        """Leaves whose values left torch and that no backward ever reached."""
+        return self._severance.exited(self.received)
 
     def grads_without_graph(self) -> tuple[GradWithoutGraph, ...]:
         """Terms of a loss that come from autograd.grad without create_graph."""
-        return tuple(
-            GradWithoutGraph(call.loc.location(), joined.loc.location(), loc.location(), (), count)
-            for call, joined, loc, count in self._dead_terms.values()
-        )
+        return self._severance.grads_without_graph()
 
 
 def _was_updated(leaf: Tensor) -> bool:
     """Whether a leaf that is no Parameter is trained: it got gradients, and has changed since."""
     return leaf.grad is not None and version(leaf) > 0
-
-
-def _cut_facts(cuts: Sequence[Value], path: Sequence[Value]) -> tuple[Cut, ...]:
-    """The cuts as facts; none is certain where a part of the way was guessed."""
-    facts = tuple(value.as_cut() for value in cuts)
-    if any(value.guessed for value in path):
-        facts = tuple(dataclasses.replace(fact, certain=False) for fact in facts)
-    return facts
-
-
-def _steps(path: Sequence[Value]) -> tuple[Step, ...]:
-    return tuple(value.step() for value in path)
 
 
 def _drop_parents(this: _Pass, result: Any) -> None:

@@ -41,7 +41,7 @@ _SCALED = frozenset(
     )
 )
 _SUMS = frozenset(("AddBackward0", "SubBackward0", "RsubBackward1", "ExpandBackward0"))
-_CARRIERS = frozenset(
+CARRIERS = frozenset(
     (
         "TBackward0",
         "TransposeBackward0",
@@ -104,7 +104,7 @@ def _leaf_behind(node: Any) -> int | None:
             return None
         if hasattr(node, "variable"):
             return id(node.variable)
-        if node.name() not in _CARRIERS:
+        if node.name() not in CARRIERS:
             return None
         node = node.next_functions[0][0]
     return None

@@ -74,7 +74,8 @@ def search(nodes: Sequence[Any], root: Tensor, found: Content, order: int) -> Or
         bad = {name: tensor for name, tensor in saved_tensors(node) if _is_bad(tensor)}
         inputs = {name: tensor for name, tensor in bad.items() if not name.startswith("result")}
         if bad and not inputs:
-            return _made_by(node, next(iter(bad.values())), order)
+            earlier = _implied_behind(node, implied)
+            return _made_by(earlier or node, None if earlier else next(iter(bad.values())), order)
         for name, tensor in inputs.items():
             edge = edge_of(node_label(node), name)
             maker = node.next_functions[edge][0] if edge < len(node.next_functions) else None
@@ -111,6 +112,12 @@ def _nearest(maker: Any, implied: Sequence[Any]) -> Any:
             break
         node = following[0]
     return maker
+
+
+def _implied_behind(node: Any, implied: Sequence[Any]) -> Any | None:
+    """The node known to give a non-finite result to this one, None where there is none."""
+    makers = [n for n, _ in node.next_functions if n is not None and type(n) is not AccumulateGrad]
+    return next((known for n in makers if (known := _nearest(n, implied)) in implied), None)
 
 
 def _made_by(node: Any, output: Tensor | None, order: int) -> Origin:

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gradscope.facts import GradientStats, Leaf, OptimizerFact
+from gradscope.recorder.attributes import assignment_of, result_in, stored_in
 from gradscope.recorder.modules import Modules, Root
 from gradscope.recorder.names import variable_name
 from gradscope.recorder.norms import dense_values, norms_of
 from gradscope.recorder.now import Now
 from gradscope.recorder.optimizers import OptimizerEntry, Optimizers
 from gradscope.recorder.places import Loc
+from gradscope.recorder.stats import is_freed
 
 _MOST_OF_A_NAME = 100
 
@@ -46,6 +47,7 @@ class LeafEntry:
     called_inside: str | None = None
     stored_in: str | None = None
     stored_at: Loc | None = None
+    stored_result: str | None = None
     made_at: Loc | None = None
     replaced_at: Loc | None = None
     zero_at_start: bool = False
@@ -65,6 +67,7 @@ class Leaves:
         self._by_id: dict[int, LeafEntry] = {}
         self._by_name: dict[tuple[str, tuple[int, ...]], LeafEntry] = {}
         self._count = 0
+        self.latest: list[tuple[LeafEntry, float]] = []  # the norms of the last backward
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -115,7 +118,7 @@ class Leaves:
         if name is not None:
             return name
         for _, module in roots:
-            stored = _stored_in(module, tensor)
+            stored = stored_in(module, tensor)
             if stored is not None:
                 return stored[2]
         stranger = self._modules.stranger(tensor)
@@ -170,15 +173,25 @@ class Leaves:
             entry.called_inside, entry.module_class = stranger
         if entry.stored_in is None:
             for root, module in self._modules.living_roots():
-                stored = _stored_in(module, tensor)
+                stored = stored_in(module, tensor)
+                if stored is None and (found := result_in(module, tensor)) is not None:
+                    stored, entry.stored_result = found
                 if stored is not None:
                     owner, attribute, path = stored
                     entry.stored_in = f"{type(owner).__name__}.{path}"
                     entry.called_inside = entry.called_inside or root.name
-                    entry.stored_at = _assignment_of(owner, attribute)
+                    entry.stored_at = assignment_of(owner, attribute)
                     break
 
     # ------------------------------------------------------------ what they got
+
+    def any_waiting(self, reached: Container[int], received: Container[int]) -> bool:
+        """Whether a living parameter that wants a gradient got none so far, nor gets one in this backward."""
+        return any(
+            entry.is_parameter and entry.wants and entry.order not in received and id(tensor) not in reached
+            for entry in self._by_name.values()
+            if (tensor := entry.tensor()) is not None
+        )
 
     def before_first_step(self, tensors: Iterable[Tensor]) -> None:
         """Notes which leaves hold only zeros when they are first differentiated."""
@@ -188,20 +201,25 @@ class Leaves:
             if "seen" not in entry.stats:
                 entry.stats["seen"] = 1
                 plain = tensor.layout is torch.strided and tensor.numel() > 0 and tensor.device.type != "meta"
-                entry.zero_at_start = plain and not bool(tensor.detach().any())
+                entry.zero_at_start = plain and not is_freed(tensor) and not bool(tensor.detach().any())
 
     def got(self, pairs: list[tuple[Tensor, Tensor]]) -> bool:
         """Folds the gradients of one backward; True for a warning sign: non-finite, or up tenfold."""
         dense = [(leaf, dense_values(gradient)) for leaf, gradient in pairs]
         norms = norms_of([g for _, g in dense])
         alarming = False
+        self.latest = []
         for (leaf, gradient), norm in zip(dense, norms, strict=True):
-            stats = self.entry(leaf).stats
+            entry = self.entry(leaf)
+            stats = entry.stats
             first = not stats.get("backwards")
             stats["backwards"] = stats.get("backwards", 0) + 1
             if norm == 0:
                 stats["zero_backwards"] = stats.get("zero_backwards", 0) + 1
             nonfinite = not math.isfinite(norm) and not bool(torch.isfinite(gradient).all())
+            if not math.isfinite(norm) and not nonfinite:
+                norm = float(gradient.double().norm())  # the squares overflowed, not the gradient
+            self.latest.append((entry, norm))
             if nonfinite:
                 stats["nonfinite_backwards"] = stats.get("nonfinite_backwards", 0) + 1
             if first:
@@ -232,6 +250,10 @@ class Leaves:
             self._fact(entry, tuple(owners.get(id(entry), ())))
             for entry in sorted(self._by_name.values(), key=lambda e: e.order)
         )
+
+    def by_order(self) -> dict[int, LeafEntry]:
+        """Every entry by its `order`, which stays when a leaf is made anew or gets another name."""
+        return {entry.order: entry for entry in self._by_name.values()}
 
     def optimizer_facts(self) -> tuple[OptimizerFact, ...]:
         """Every optimizer, with the names of what it owns and of what it is left alone with."""
@@ -304,6 +326,7 @@ class Leaves:
             made_at=entry.made_at.location() if entry.made_at else None,
             registered_at=registered.location() if registered else None,
             stored_in=entry.stored_in,
+            stored_result=entry.stored_result,
             stored_at=entry.stored_at.location() if entry.stored_at else None,
             replaced_at=entry.replaced_at.location() if entry.replaced_at else None,
             optimizers=optimizers,
@@ -321,67 +344,6 @@ def _chain(root: nn.Module, path: str) -> list[tuple[str, nn.Module]]:
         so_far = f"{so_far}.{part}".lstrip(".")
         found.append((so_far, module))
     return found
-
-
-def _stored_in(root: nn.Module, tensor: Tensor) -> tuple[nn.Module, str, str] | None:
-    """(owner, attribute, path) of an attribute of the root's modules that holds the tensor or its module."""
-    for owner in root.modules():
-        for name, held in vars(owner).items():
-            if name.startswith("_") and name in _TORCH_ATTRIBUTES:
-                continue
-            path = _holds(held, tensor, 3)
-            if path is not None:
-                return owner, name, name + path
-    return None
-
-
-_TORCH_ATTRIBUTES = frozenset(vars(nn.Module()))
-
-
-def _holds(held: Any, tensor: Tensor, depth: int) -> str | None:
-    if held is tensor:
-        return ""
-    if isinstance(held, nn.Module):
-        return next((f".{name}" for name, p in held.named_parameters() if p is tensor), None)
-    if depth and isinstance(held, (list, tuple)):
-        for index, item in enumerate(held):
-            inside = _holds(item, tensor, depth - 1)
-            if inside is not None:
-                return f"[{index}]{inside}"
-    if depth and isinstance(held, dict):
-        for key, item in held.items():
-            inside = _holds(item, tensor, depth - 1)
-            if inside is not None:
-                return f"[{key!r}]{inside}"
-    if depth and _is_plain_object(held):
-        for name, item in vars(held).items():
-            inside = _holds(item, tensor, depth - 1)
-            if inside is not None:
-                return f".{name}{inside}"
-    return None
-
-
-def _is_plain_object(held: Any) -> bool:
-    """An instance of a class of the program's: no module, tensor, type or object of torch's."""
-    return (
-        type(getattr(held, "__dict__", None)) is dict
-        and not isinstance(held, (type, nn.Module, Tensor))
-        and not type(held).__module__.startswith(("torch", "builtins"))
-    )
-
-
-def _assignment_of(owner: nn.Module, attribute: str) -> Loc | None:
-    """Where the class of `owner` assigns an attribute, read from its code, not from the disk."""
-    import dis
-
-    for name in ("__init__", *(n for n in vars(type(owner)) if n != "__init__")):
-        code = getattr(getattr(type(owner), name, None), "__code__", None)
-        if code is None:
-            continue
-        for instruction in dis.get_instructions(code):
-            if instruction.opname == "STORE_ATTR" and instruction.argval == attribute:
-                return Loc(code, instruction.offset)
-    return None
 
 
 def _first_look(stats: dict[str, float], gradient: Tensor) -> None:

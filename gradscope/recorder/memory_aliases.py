@@ -179,5 +179,6 @@ class MemoryAliases:
 def _checksum(tensor: Tensor) -> int:
     flat = tensor.detach().contiguous().reshape(-1)
     if flat.numel() and flat.stride(0) != 1:
-        flat = flat.clone()  # one element with a stride of its own counts as contiguous, and has no byte view
+        # One element with a stride of its own counts as contiguous, keeps it, and has no byte view.
+        flat = flat.clone(memory_format=torch.contiguous_format)
     return zlib.crc32(flat.view(torch.uint8).numpy().data)

@@ -18,10 +18,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as module_hooks
 
-from gradscope.facts import ModuleFact
+from gradscope.facts import ModuleFact, PhaseKind
+from gradscope.finding import Location
+from gradscope.recorder.frameworks import unseen_framework
 from gradscope.recorder.now import Now
 from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import Loc, here, intern_loc, user_frame
+
+
+def _unheard(kind: PhaseKind, place: Loc, of: str) -> None:
+    """Where nobody asks for the phases of a step."""
 
 
 @dataclass(slots=True)
@@ -33,9 +39,11 @@ class Root:
     class_name: str
     paths: dict[int, str] = field(default_factory=dict)
     facts: tuple[ModuleFact, ...] = ()
+    registered: dict[str, Loc] = field(default_factory=dict)  # by path
     parameters: dict[int, str] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)  # by path
     with_gradient: bool = False  # called under grad mode
+    unseen: str | None = None  # what a framework hides of its gradients
 
     def was_called(self, path: str) -> bool:
         """Whether the module at `path`, or one inside it, ran."""
@@ -43,6 +51,11 @@ class Root:
         return any(
             count and (called == path or called.startswith(inside)) for called, count in self.calls.items()
         )
+
+    def registered_at(self, path: str) -> Location | None:
+        """The line that registered the module at `path` in its parent."""
+        loc = self.registered.get(path)
+        return loc.location() if loc is not None else None
 
 
 class Modules:
@@ -55,6 +68,7 @@ class Modules:
         self._stack: list[tuple[str | None, Loc | None, Root | None]] = []
         self._root: Root | None = None
         self.roots: list[Root] = []
+        self.called: Callable[[PhaseKind, Loc, str], None] = _unheard
         self._training: dict[int, bool] = {}
         self._strangers: dict[int, tuple[weakref.ref[Tensor], str, str]] = {}
         self._registered: dict[int, tuple[weakref.ref[Any], Loc]] = {}
@@ -90,7 +104,9 @@ class Modules:
                 return
             self._root = self._root_of(module)
             now.root_call = intern_loc(user_frame(sys._getframe(2)))
-            self._root.with_gradient |= torch.is_grad_enabled()
+            if torch.is_grad_enabled():
+                self._root.with_gradient = True
+                self.called(PhaseKind.FORWARD, now.root_call, self._root.class_name)
         path = self._root.paths.get(id(module))
         now.module = self._stranger(module) if path is None else path
         self._root.calls[now.module] += 1
@@ -111,7 +127,7 @@ class Modules:
             if same and root.module() is None:  # a program that makes its model anew, again and again
                 root.module, root.paths = weakref.ref(module), paths
                 return root
-        root = Root(weakref.ref(module), class_name, class_name, paths)
+        root = Root(weakref.ref(module), class_name, class_name, paths, unseen=unseen_framework(module))
         self.roots.append(root)
         self._new_root()
         return root
@@ -184,8 +200,10 @@ class Modules:
     def copy_structure(self) -> None:
         """Copies names, classes and counts of every living root, for when it is gone."""
         for root, module in self.living_roots():
-            root.paths = {id(m): path for path, m in module.named_modules()}
+            named = list(module.named_modules())
+            root.paths = {id(m): path for path, m in named}
             root.parameters = {id(p): name for name, p in module.named_parameters()}
+            root.registered = {path: loc for path, m in named if (loc := self.registered_at(m)) is not None}
             root.facts = tuple(
                 ModuleFact(
                     root.name,
@@ -193,7 +211,7 @@ class Modules:
                     type(m).__name__,
                     training=self._training.get(id(m), m.training),
                 )
-                for path, m in module.named_modules()
+                for path, m in named
             )
 
     def name_roots(self, name_of: Any) -> None:

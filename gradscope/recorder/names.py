@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from gradscope.recorder.places import is_inner
+
+_arguments: dict[str, Any] = {}  # of the call that gradscope itself makes: no frame of the program has them
+
+
+@contextmanager
+def named_arguments() -> Iterator[dict[str, Any]]:
+    """Names for the tensors that are put into the dict, until the block is left."""
+    try:
+        yield _arguments
+    finally:
+        _arguments.clear()
 
 
 def user_frames(start: FrameType | None = None) -> Iterator[FrameType]:
@@ -25,6 +37,7 @@ def variable_spaces() -> list[dict[str, Any]]:
     spaces: list[dict[str, Any]] = [frame.f_locals for frame in frames]
     if frames:
         spaces.append(frames[-1].f_globals)
+    spaces.append(_arguments)
     main = sys.modules.get("__main__")
     if main is not None:
         spaces.append(vars(main))

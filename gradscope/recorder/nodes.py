@@ -14,7 +14,7 @@ from gradscope.folds.visits import Occasion
 from gradscope.folds.zeroing import ZeroFold
 from gradscope.recorder.places import Loc
 from gradscope.recorder.stats import why_unreadable
-from gradscope.recorder.watched_pass import WatchedPass, place_of
+from gradscope.recorder.watched_pass import Hooks, WatchedPass, place_of
 
 __all__ = ["NodeWatch", "place_of"]
 
@@ -33,6 +33,7 @@ class NodeWatch:
         self.faults: Counter[str] = Counter()
         self.unwatched = 0
         self.passed_over: Counter[str] = Counter()
+        self.hooks: Hooks | None = None
         self._passes: dict[int, list[WatchedPass | None]] = {}
         self._lock = threading.Lock()
 
@@ -45,12 +46,14 @@ class NodeWatch:
         step: int,
         inputs: Sequence[Any] | None = None,
         exact: bool = True,
+        scale: float | None = None,
     ) -> None:
         """Attaches hooks to all `nodes` reachable from `roots`, just before the engine runs.
 
         `step` counts backwards from 1. `inputs` are the tensors that `autograd.grad`, or `backward` with
         `inputs=`, was asked for; without them a gradient that `autograd.grad` returns is not attributed.
-        `exact` is False in a pass that is looked at because an earlier one went wrong unseen.
+        `exact` is False in a pass that is looked at because an earlier one went wrong unseen. `scale` is
+        what a GradScaler has multiplied the loss by.
         """
         watched = None
         with torch._C.DisableTorchFunction(), self._lock:
@@ -60,8 +63,10 @@ class NodeWatch:
                 if reason:
                     self.passed_over[reason] += 1
                 else:
-                    occasion = Occasion(backward, step, 0, exact)
-                    watched = WatchedPass(nodes, roots, inputs, occasion, self.births, self.zeroing)
+                    occasion = Occasion(backward, step, 0, exact, scale)
+                    watched = WatchedPass(
+                        nodes, roots, inputs, occasion, self.births, self.zeroing, self.hooks
+                    )
                     passes.append(watched)
                     watched.attach()
             except Exception as error:  # noqa: BLE001  must not reach the program's backward

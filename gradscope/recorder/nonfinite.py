@@ -14,6 +14,8 @@ from gradscope.facts import NonfiniteForward, ValueStats
 from gradscope.folds.provenance import Origin, ProvenanceFold, Trail, begin, inherit
 from gradscope.folds.visits import Content
 from gradscope.recorder.forward_search import search
+from gradscope.recorder.graph import walk
+from gradscope.recorder.last_call import Refused
 from gradscope.recorder.places import Loc
 from gradscope.recorder.stats import PLAIN, content, has_gradient_dtype, total, value_stats, why_unreadable
 from gradscope.recorder.trails import TensorTrails
@@ -53,6 +55,7 @@ _VIEWS = frozenset(
 _UNINITIALISED = frozenset(
     ("empty", "empty_like", "new_empty", "empty_strided", "empty_permuted", "resize_", "resize_as_")
 )
+_BACKWARDS = ("backward", "Tensor.backward", "grad")
 _STATS_PER_LINE = 32
 
 
@@ -199,6 +202,18 @@ class ForwardWatch:
         except Exception as error:  # noqa: BLE001  must not reach the program
             self.failures += 1
             self.faults[f"loss: {type(error).__name__}: {error}"] += 1
+
+    def refused(self, given: Refused, step: int) -> None:
+        """Notes a non-finite tensor that ended the program before a backward could see it."""
+        if given.by in _BACKWARDS:
+            return  # a backward that failed was told of its loss before it ran
+        nodes, _ = walk([given.tensor])
+        with torch.no_grad():
+            trail = self._trails.get(given.tensor)
+            if trail is None and nodes:
+                trail = begin(search(nodes, given.tensor, given.found, self._order))
+            if trail is not None:
+                self._fold.add(trail, given.found.value, given.loc, step, given.by)
 
     def facts(self, leaf_name: Callable[[int], str] | None = None) -> tuple[NonfiniteForward, ...]:
         """The origins of every non-finite loss; a leaf that was handed in is named by `leaf_name`."""

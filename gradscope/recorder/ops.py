@@ -22,7 +22,7 @@ class Kind(Enum):
     SET_DATA = auto()
     GET_GRAD = auto()
     REQUIRES_GRAD = auto()  # requires_grad_() and requires_grad = True
-    TO_PYTHON = auto()  # item, float, int, tolist
+    TO_PYTHON = auto()  # item, float, int, bool, tolist
     TO_NUMPY = auto()
     FROM_PYTHON = auto()  # torch.tensor, as_tensor, full, ...
     GRAD_MODE = auto()
@@ -79,7 +79,6 @@ _PASS = frozenset(
         "__dir__",
         "__reduce_ex__",
         "__deepcopy__",
-        "__bool__",
         "__contains__",
         "__class__",
         "has_names",
@@ -127,7 +126,7 @@ _PASS = frozenset(
         "untyped_storage_size",
     ]
 )
-_TO_PYTHON = frozenset(["item", "__float__", "__int__", "__index__", "__complex__", "tolist"])
+_TO_PYTHON = frozenset(["item", "__float__", "__int__", "__index__", "__bool__", "__complex__", "tolist"])
 _TO_NUMPY = frozenset(["numpy", "__array__", "__dlpack__"])
 _FROM_PYTHON = frozenset(
     [

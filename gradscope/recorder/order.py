@@ -7,7 +7,7 @@ of a stretch after each power of two; between stretches nothing is known, and no
 
 from __future__ import annotations
 
-import math
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -16,16 +16,20 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from gradscope.facts import StepOutOfOrder
+from gradscope.facts import ClipOutOfOrder, PhaseKind, StaleGradient, StepOutOfOrder
+from gradscope.folds.phases import PhaseFold
 from gradscope.folds.schedules import ScheduleFold
 from gradscope.folds.steps import StepFold
 from gradscope.recorder import order_doors
-from gradscope.recorder.held_gradients import HeldGradients, Look, gradient_norm, zero_among
+from gradscope.recorder.held_gradients import HeldGradients, Look, zero_among
+from gradscope.recorder.loop_places import LoopPlaces
+from gradscope.recorder.loss_scale import LossScale
 from gradscope.recorder.now import Now
 from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import Loc, here
-from gradscope.recorder.uses import is_scaled, mark_scaled, uses_of
+from gradscope.recorder.uses import uses_of
 
+_sequence_nr = torch._C._autograd._get_sequence_nr
 _FIRST_STEPS = 64
 _STRETCH = 16
 _MOST_BY_HAND = 64  # leaves that no optimizer owns, and that the program may step itself
@@ -40,6 +44,10 @@ class OrderWatch:
         self._now = now
         self.fold = StepFold()
         self.schedules = ScheduleFold()
+        self.phases = PhaseFold()
+        self._places = LoopPlaces()
+        self._thread = threading.get_ident()
+        self._threads: set[int] = set()  # that ran a backward
         self._held = HeldGradients(self._gone)
         self._numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._optimizers = 0
@@ -49,11 +57,8 @@ class OrderWatch:
         self._uses: dict[int, tuple[int, int]] = {}
         self._owned: set[int] = set()  # ids of leaves that an optimizer has stepped
         self._closed = False
-        self._scaler: weakref.ref[Any] | None = None
-        self._scale_was_read = False
-        self._in_scaler = 0
+        self._scale = LossScale()
         self._with_closure = False
-        self._probe: tuple[weakref.ref[Tensor], float] | None = None
 
     def install(self, patches: Patches) -> None:
         """Wraps zeroing, clipping, the GradScaler and the schedulers."""
@@ -73,6 +78,21 @@ class OrderWatch:
         except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
             self._now.fault(event.__name__, error)
 
+    def phase(
+        self, kind: PhaseKind, place: Loc, of: str = "", value: float | None = None, when: int | None = None
+    ) -> None:
+        """A line of the training loop ran; what happens inside a backward or in other threads is no phase.
+
+        `when` is the sequence number of the node it made; without it, it is now.
+        """
+        if not self._now.backward_depth and threading.get_ident() == self._thread:
+            if kind is not PhaseKind.LOSS:  # told after it was made, from elsewhere
+                place = self._places.of(kind, place)
+            self.phases.saw(kind, place, of, value, _sequence_nr() if when is None else when)
+
+    def _here(self, kind: PhaseKind) -> Loc:
+        return self._places.of(kind, here(1))
+
     def _gone(self, key: int) -> None:
         self.fold.drop(key)
         self._owned.discard(key)
@@ -83,7 +103,7 @@ class OrderWatch:
         if watching and not self._watching:
             self.fold.forget()
             self._held.clear()
-            self._probe = None
+            self._scale.forget()
         self._watching = watching
 
     def _number(self, of: Any) -> int:
@@ -97,6 +117,7 @@ class OrderWatch:
 
     def before_backward(self, leaves: Sequence[Tensor], nodes: Sequence[Any], loc: Loc) -> None:
         """The engine is about to accumulate; `nodes` is empty where the graph was not walked."""
+        self._threads.add(threading.get_ident())
         if not self._optimizers:
             self._tick()
         if not self._watching:
@@ -109,25 +130,30 @@ class OrderWatch:
             self._held.note(leaf)
         self._uses = uses_of(nodes) if self._optimizers else {}
 
+    def is_scaled(self, roots: Sequence[Tensor]) -> bool:
+        """Whether a GradScaler has multiplied one of these losses."""
+        return self._scale.is_in(roots)
+
     def after_backward(self, leaves: Sequence[Tensor], roots: Sequence[Tensor], loc: Loc) -> None:
         """The engine has accumulated into `.grad`."""
         if not self._watching:
             return
+        loc = self._places.of(PhaseKind.BACKWARD, loc)
         touched = [leaf for leaf in leaves if self._held.look(leaf) is Look.OTHER]
         for leaf in touched:
             self._held.note(leaf)
         for leaf in self._unowned(touched):
             self._held.sample(leaf)
-        scaled = self._scaler is not None and is_scaled(roots)
+        scaled = self._scale.is_in(roots)
         self.fold.walked(self._uses, loc)
         self.fold.backward(map(id, touched), loc, self._uses, scaled)
         if scaled and touched:
-            norm = gradient_norm(touched[0])
-            self._probe = (weakref.ref(touched[0]), norm) if norm is not None else None
+            self._scale.probe(touched[0])
 
     def differentiated(self, inputs: Iterable[Any], loc: Loc) -> None:
         """`autograd.grad` returned gradients with respect to these."""
         if self._watching:
+            loc = self._places.of(PhaseKind.GRAD, loc)
             leaves = [t for t in inputs if isinstance(t, Tensor) and t.is_leaf]
             for leaf in leaves:
                 self._held.note(leaf)
@@ -162,23 +188,28 @@ class OrderWatch:
 
     def zeroed(self, leaves: Iterable[Tensor]) -> None:
         """`zero_grad` was called for these."""
+        place = self._here(PhaseKind.ZERO)
+        self.phase(PhaseKind.ZERO, place)
         if self._watching:
             known = list(leaves)
-            self.fold.zeroed(map(id, known), here())
+            self.fold.zeroed(map(id, known), place)
             for leaf in known:
                 self._held.note(leaf)
 
     def clipping(self, leaves: Sequence[Tensor], limit: Any) -> None:
         """A call is about to clip these gradients."""
-        if not self._watching or not float(limit) < _NO_LIMIT:
+        place = self._here(PhaseKind.CLIP)
+        if not float(limit) < _NO_LIMIT:
+            return
+        self.phase(PhaseKind.CLIP, place, value=float(limit))
+        if not self._watching:
             return
         self._synchronise(leaves)
-        place = here()
         keys = [id(leaf) for leaf in leaves]
-        scaled = self.fold.scaled(keys) if self._still_scaled(keys) else []
+        scaled = self.fold.scaled(keys) if self._scale.is_left_in(keys) else []
         if scaled:
-            scale = self._scale()
-            meant = self._scale_was_read and scale is not None and float(limit) >= _SCALED_LIMIT * scale
+            scale = self._scale.value()
+            meant = self._scale.was_read and scale is not None and float(limit) >= _SCALED_LIMIT * scale
             if scale != 1 and not meant:
                 self.fold.clipped_scaled(scaled, place, scale)
         self.fold.clipped(keys, place)
@@ -191,14 +222,12 @@ class OrderWatch:
 
     def scale_read(self) -> None:
         """The program asked a GradScaler for its scale."""
-        self._scale_was_read = True
+        self._scale.was_read = True
 
     def scaled(self, outputs: Any, scaler: Any) -> None:
         """A GradScaler that is enabled has multiplied these."""
-        self._scaler = weakref.ref(scaler)
-        for output in outputs if isinstance(outputs, (tuple, list)) else (outputs,):
-            if isinstance(output, Tensor) and output.grad_fn is not None:
-                mark_scaled(output.grad_fn)
+        self._scale.multiplied(outputs, scaler)
+        self.phase(PhaseKind.SCALE, here())
 
     def unscaling(self, optimizer: Optimizer) -> None:
         """A GradScaler is about to divide its scale out of the gradients."""
@@ -207,39 +236,31 @@ class OrderWatch:
 
     def unscaled(self, optimizer: Optimizer) -> None:
         """It has."""
+        if not self._scale.inside:
+            self.phase(PhaseKind.UNSCALE, here())
         if self._watching:
             owned = _owned(optimizer)
             self.fold.unscaled(map(id, owned))
             self.noted(owned)
 
-    def _still_scaled(self, keys: Sequence[int]) -> bool:
-        """False where the program has divided the scale out itself, seen at one of the gradients."""
-        if self._scaler is None or self._probe is None:
-            return self._scaler is not None
-        leaf, norm = self._probe[0](), self._probe[1]
-        if leaf is None or id(leaf) not in keys:
-            return True
-        now = gradient_norm(leaf)
-        return now is None or not math.isfinite(norm) or abs(now - norm) <= 0.01 * norm
-
-    def _scale(self) -> float | None:
-        scaler = self._scaler() if self._scaler is not None else None
-        scale = getattr(scaler, "_scale", None)
-        return float(scale) if isinstance(scale, Tensor) else None
+    def scale_of(self, roots: Sequence[Tensor]) -> float | None:
+        """What a GradScaler has multiplied the loss of these roots by, None where none has."""
+        return self._scale.value() if self._scale.is_in(roots) else None
 
     # ------------------------------------------------------------ steps
 
     def scaler_steps(self, optimizer: Optimizer) -> int:
         """A GradScaler is about to let an optimizer step; returns a mark for `scaler_stepped`."""
-        self._in_scaler += 1
+        self._scale.inside += 1
         return self._clock
 
     def scaler_stepped(self, optimizer: Optimizer, mark: int) -> None:
         """It has, or has left the step out."""
-        self._in_scaler -= 1
+        self._scale.inside -= 1
         if self._clock == mark:
-            place = here()
+            place = self._here(PhaseKind.STEP)
             self.schedules.stepped(self._number(optimizer), type(optimizer).__name__, place)
+            self.phase(PhaseKind.STEP, place, type(optimizer).__name__)
             if self._watching:
                 self.fold.skipped(map(id, _owned(optimizer)), place)
 
@@ -253,20 +274,24 @@ class OrderWatch:
             return
         self._optimizers = self._optimizers or 1
         self._tick()
-        place = here()
+        place = self._here(PhaseKind.STEP)
         self.schedules.stepped(self._number(optimizer), type(optimizer).__name__, place)
         self._with_closure = has_closure
+        if not has_closure:
+            self.phase(PhaseKind.STEP, place, type(optimizer).__name__)
         if self._watching and not has_closure:
             self._stepped(optimizer, owned, place)
 
     def after_step(self, optimizer: Optimizer) -> None:
         """It has stepped. With a closure, the gradients came only now."""
         with_closure, self._with_closure = self._with_closure, False
+        if with_closure:
+            self.phase(PhaseKind.STEP, here(), type(optimizer).__name__)
         if self._now.backward_depth or not self._watching:
             return
         owned = _owned(optimizer)
         if with_closure:
-            self._stepped(optimizer, owned, here())
+            self._stepped(optimizer, owned, self._here(PhaseKind.STEP))
         self.noted(owned)
 
     def _stepped(self, optimizer: Optimizer, owned: Sequence[Tensor], place: Loc) -> None:
@@ -274,8 +299,8 @@ class OrderWatch:
         keys = [id(leaf) for leaf in owned]
         self._owned.update(keys)
         name = type(optimizer).__name__
-        if not self._in_scaler and self._still_scaled(keys) and (scaled := self.fold.scaled(keys)):
-            scale = self._scale()
+        if not self._scale.inside and self._scale.is_left_in(keys) and (scaled := self.fold.scaled(keys)):
+            scale = self._scale.value()
             if scale != 1:
                 self.fold.stepped_scaled(scaled, place, name, scale)
         any_gradient = any(leaf.grad is not None for leaf in owned)
@@ -284,11 +309,37 @@ class OrderWatch:
 
     def scheduled(self, scheduler: Any) -> None:
         """A scheduler goes on to its next value."""
-        self.schedules.scheduled(self._number(scheduler), self._number(scheduler.optimizer), here())
+        place = self._here(PhaseKind.SCHEDULE)
+        self.phase(PhaseKind.SCHEDULE, place, type(scheduler).__name__)
+        self.schedules.scheduled(self._number(scheduler), self._number(scheduler.optimizer), place)
+
+    def updated(self) -> None:
+        """A GradScaler has set its next scale."""
+        self.phase(PhaseKind.UPDATE, here())
+
+    # ------------------------------------------------------------ facts
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether several threads ran backwards: what happened in one cannot be told from the others."""
+        return len(self._threads) > 1
+
+    def stale(self, name_of: Callable[[int], str]) -> tuple[StaleGradient, ...]:
+        """Gradients that nothing zeroed."""
+        return () if self.is_mixed else self.fold.found.stale(name_of)
+
+    def clips(self) -> tuple[ClipOutOfOrder, ...]:
+        """Clipping at the wrong time."""
+        return () if self.is_mixed else self.fold.found.clips()
 
     def steps(self) -> tuple[StepOutOfOrder, ...]:
         """Steps at the wrong time, the schedulers' included."""
-        return (*self.fold.found.steps(), *self.schedules.facts())
+        return () if self.is_mixed else (*self.fold.found.steps(), *self.schedules.facts())
+
+    def not_seen(self) -> tuple[str, ...]:
+        """What could not be judged."""
+        unjudged = "the order of zeroing, backward and step: several threads ran backwards"
+        return (unjudged,) if self.is_mixed and self._optimizers else ()
 
 
 def _owned(optimizer: Optimizer) -> list[Tensor]:

@@ -86,11 +86,12 @@ def _wrap_clipping(patches: Patches, order: OrderWatch) -> None:
 
 
 def _wrap_scaler(patches: Patches, order: OrderWatch) -> None:
-    scale, unscale, step, get_scale = (
+    scale, unscale, step, get_scale, update = (
         GradScaler.scale,
         GradScaler.unscale_,
         GradScaler.step,
         GradScaler.get_scale,
+        GradScaler.update,
     )
 
     @functools.wraps(scale)
@@ -120,6 +121,13 @@ def _wrap_scaler(patches: Patches, order: OrderWatch) -> None:
         order.scale_read()
         return get_scale(this)
 
+    @functools.wraps(update)
+    def update_and_tell(this: Any, *args: Any, **kwargs: Any) -> None:
+        update(this, *args, **kwargs)
+        if this.is_enabled():
+            order.tell(order.updated)
+
+    patches.replace(GradScaler, "update", update_and_tell)
     patches.replace(GradScaler, "scale", scale_and_tell)
     patches.replace(GradScaler, "unscale_", unscale_and_tell)
     patches.replace(GradScaler, "step", step_and_tell)

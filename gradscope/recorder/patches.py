@@ -55,3 +55,11 @@ class Patches:
                 first = first or error
         if first is not None:
             raise first
+
+
+def named_like(original: Any, replacement: Any) -> Any:
+    """Gives a replacement the original's name and documentation, where it has them."""
+    for name in ("__name__", "__qualname__", "__doc__", "__module__"):
+        if hasattr(original, name):
+            setattr(replacement, name, getattr(original, name))
+    return replacement

@@ -60,6 +60,7 @@ class PythonValues:
         self._callers: dict[Loc, dict[int, Loc]] = {}
         self._arrays: OrderedDict[int, tuple[int, Value]] = OrderedDict()  # address -> (bytes, value)
         self._exits: OrderedDict[Loc, Value] = OrderedDict()
+        self._choices: OrderedDict[Loc, Value] = OrderedDict()
         self.active = False
 
     def left(self, result: Any, value: Value, op: str, loc: Loc) -> None:
@@ -81,8 +82,25 @@ class PythonValues:
         self._callers[loc] = _callers()
         self.active = True
 
+    def chose(self, value: Value, op: str, loc: Loc) -> None:
+        """A tensor's content left as a bool or an integer: it can only choose, or count."""
+        exited = Value(op, (value,), loc, False, self._now.epoch, cut=Severing(CutKind.CHOICE))
+        _put(self._choices, loc, exited, _MOST_EXITS)
+        if loc not in self._callers:
+            self._callers[loc] = _callers()
+
+    def exits(self) -> list[tuple[Value, tuple[Loc, ...]]]:
+        """What left in this epoch, with the place and those of the calls around it, innermost first."""
+        return [
+            (value, (loc, *list(self._callers.get(loc, {}).values())[1:]))
+            for table in (self._choices, self._exits)
+            for loc, value in table.items()
+            if value.epoch == self._now.epoch
+        ]
+
     def tick(self, epoch: int) -> None:
         """Forgets what left two epochs ago."""
+        _forget(self._choices, lambda value: value.epoch < epoch - 1)
         _forget(self._numbers, lambda value: value.epoch < epoch - 1)
         _forget(self._objects, lambda kept: kept[1].epoch < epoch - 1)
         _forget(self._exits, lambda value: value.epoch < epoch - 1)

@@ -14,8 +14,8 @@ from gradscope.facts import NonleafGradRead, Rebinding
 from gradscope.finding import Location
 from gradscope.folds.flow import Value
 from gradscope.recorder.now import Now
-from gradscope.recorder.places import Loc, user_frame
-from gradscope.recorder.stores import present_value, store_after, stored_name
+from gradscope.recorder.places import Loc, intern_loc, user_frame
+from gradscope.recorder.stores import collects, present_value, store_after, stored_name
 from gradscope.recorder.values import TensorValues
 
 _MOST = 256
@@ -32,6 +32,7 @@ class _Rebound:
     read: Loc | None = None
     refused_by: Loc | None = None
     had_gradient: bool = False
+    lost: bool = False
 
 
 class GradReads:
@@ -51,7 +52,7 @@ class GradReads:
         if loc.code is None:
             return
         target = store_after(loc.code, loc.lasti)
-        if not target:
+        if not target and not collects(loc.code, loc.lasti):
             return
         leaves = [t for t in inputs if (v := self._values.peek(t)) is not None and v.leaf is not None]
         if all(id(t) in self.registered for t in leaves):
@@ -59,15 +60,21 @@ class GradReads:
         frame = user_frame(sys._getframe(1))
         if frame is None or frame.f_code is not loc.code:
             return
-        held = present_value(frame, target)
-        if not isinstance(held, Tensor) or not any(held is leaf for leaf in leaves):
+        if not target:  # a comprehension is a frame of its own, and its caller stores the list
+            frame = frame.f_back
+            if frame is None or frame.f_code.co_filename != loc.code.co_filename:
+                return
+            loc = intern_loc(frame)
+            target = store_after(frame.f_code, frame.f_lasti)
+        held = _leaf_in(present_value(frame, target), leaves) if target else None
+        if held is None:
             return
         index = self._by_loc.get(loc)
         if index is None:
             if len(self._rebound) >= _MOST:
                 return
             index = self._by_loc[loc] = len(self._rebound)
-            name = stored_name(loc.code, loc.lasti)
+            name = stored_name(frame.f_code, frame.f_lasti)
             self._rebound.append(_Rebound(name, op, loc, weakref.ref(held), id(held)))
         else:
             known = self._rebound[index]
@@ -75,6 +82,11 @@ class GradReads:
             known.leaf = weakref.ref(held)
         self._rebound[index].had_gradient |= held.grad is not None
         value.rebound = index
+
+    def tick(self) -> None:
+        """Notes which leaves are gone by now; at the end of a program everything goes."""
+        for rebound in self._rebound:
+            rebound.lost = rebound.lost or rebound.leaf() is None
 
     def nonleaf(self, tensor: Tensor, loc: Loc, frame: FrameType) -> None:
         """`.grad` of a non-leaf was read."""
@@ -130,7 +142,7 @@ class GradReads:
                 r.op,
                 r.read.location() if r.read else None,
                 r.refused_by.location() if r.refused_by else None,
-                leaf_lost=r.leaf() is None,
+                leaf_lost=r.lost,
                 leaf_had_gradient=r.had_gradient,
                 count=r.count,
             )
@@ -149,6 +161,12 @@ class GradReads:
             )
             for loc, (name, value, count) in self._reads.items()
         )
+
+
+def _leaf_in(held: Any, leaves: list[Tensor]) -> Tensor | None:
+    """The leaf that a name holds, by itself or as an item of a list or dict."""
+    items = held.values() if type(held) is dict else held if type(held) in (list, tuple) else (held,)
+    return next((leaf for item in items for leaf in leaves if item is leaf), None)
 
 
 class _Nothing:

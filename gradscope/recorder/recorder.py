@@ -7,22 +7,22 @@ import linecache
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import torch
-from torch import Tensor, nn
 
 from gradscope import syntax
-from gradscope.facts import CutKind, ModuleFact, NonleafGradRead, ProgramEnd, Rebinding, Recording
+from gradscope.facts import ModuleFact, NonleafGradRead, ProgramEnd, Rebinding, Recording
 from gradscope.finding import Location
 from gradscope.folds.accumulation import Accumulation
-from gradscope.folds.flow import Severing, Value, is_copy_of_leaf
 from gradscope.recorder import warning_origin
 from gradscope.recorder.backward import BackwardWatch
+from gradscope.recorder.constructors import Constructors
 from gradscope.recorder.creation import NodeBirths
 from gradscope.recorder.failures import Failures
 from gradscope.recorder.grad_mode import GradMode
 from gradscope.recorder.inplace import WriteLog
+from gradscope.recorder.last_call import refused_by
 from gradscope.recorder.leaves import Leaves
 from gradscope.recorder.memory_aliases import MemoryAliases
 from gradscope.recorder.mode import OpObserver, ValueMode
@@ -32,7 +32,8 @@ from gradscope.recorder.now import Now
 from gradscope.recorder.optimizers import Optimizers, StepLimit
 from gradscope.recorder.order import OrderWatch
 from gradscope.recorder.patches import Patches
-from gradscope.recorder.places import Loc, here
+from gradscope.recorder.pickles import Pickles
+from gradscope.recorder.places import Loc
 from gradscope.recorder.precision import Precision
 from gradscope.recorder.python_values import PythonValues
 from gradscope.recorder.reads import GradReads
@@ -40,6 +41,7 @@ from gradscope.recorder.regions import Regions
 from gradscope.recorder.retention import Retention
 from gradscope.recorder.sources import collect_sources
 from gradscope.recorder.specials import Specials
+from gradscope.recorder.user_hooks import UserHooks
 from gradscope.recorder.values import TensorValues
 from gradscope.recorder.watchers import Watchers
 
@@ -48,11 +50,12 @@ __all__ = ["Progress", "Recorder", "StepLimit"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come."""
+    """How far a run has come. `recording` adds up the facts so far."""
 
     backward_passes: int
     steps: int
     ops: int
+    recording: Callable[[], Recording]
 
 
 class _Observer(OpObserver):
@@ -91,9 +94,11 @@ class Recorder:
         self._failures = Failures(self.values, variable_name, source_text)
         self._modules = Modules(now, self._copy_structure)
         self._order = OrderWatch(now)
+        self._modules.called = self._order.phase
         self._optimizers = Optimizers(now, self._writes, self._reads, self._order, self._stepped, max_steps)
         self._leaves = Leaves(now, self._modules, self._optimizers)
         self.watchers = Watchers(self._writes, self._aliases, self._watch_results)
+        self._hooks = self.watchers.hooks = self.watchers.nodes.hooks = UserHooks(now)
         self._retention = Retention(now, self._births, self.values, source_text)
         self._backwards = BackwardWatch(
             now,
@@ -104,11 +109,14 @@ class Recorder:
             self._order,
             self._copy_structure,
             self._after_backward,
+            self._python.exits,
         )
         self._reads.registered = self._modules.registered_parameters
         self._specials = Specials(
             now, self.values, self._python, self._writes, self._aliases, self._reads, self._grad_mode
         )
+        self._pickles = Pickles(now, self.values)
+        self._constructors = Constructors(now, self.values, self._specials)
         self._observer = _Observer(self._writes, self._reads, self._failures, self.watchers)
         self._regions = Regions(now, self.values, self._new_mode, self.not_seen)
         self._precision = Precision(self.note)
@@ -136,9 +144,11 @@ class Recorder:
                 self._order,
                 self._regions,
                 self._precision,
+                self._constructors,
+                self._pickles,
+                self._hooks,
             ):
                 part.install(self._patches)
-            self._wrap_constructors()
             warning_origin.install(self._patches)
             self._mode.__enter__()  # type: ignore[no-untyped-call]
         except BaseException:
@@ -171,33 +181,6 @@ class Recorder:
         if above:
             self.note(f"the program left {len(above)} torch function mode(s) entered")
 
-    def _wrap_constructors(self) -> None:
-        """`nn.Parameter(x)` and `torch.from_numpy(a)` do not go through `__torch_function__`."""
-        new_parameter, from_numpy = nn.Parameter.__new__, torch.from_numpy
-        recorder = self
-
-        def __new__(cls: Any, data: Any = None, requires_grad: bool = True) -> Any:  # noqa: N807
-            parameter = new_parameter(cls, data, requires_grad)
-            recorder.now.guarded("a new parameter", recorder._parameter_made, parameter, data)
-            return parameter
-
-        def from_array(array: Any) -> Tensor:
-            with torch._C.DisableTorchFunction():
-                tensor = from_numpy(array)
-            entered = recorder._specials.entered
-            recorder.now.guarded("from_numpy", entered, "from_numpy", (array,), {}, tensor, here(1))
-            return tensor
-
-        self._patches.replace(nn.Parameter, "__new__", staticmethod(__new__))
-        self._patches.replace(torch, "from_numpy", named_like(from_numpy, from_array))
-
-    def _parameter_made(self, parameter: Tensor, data: Any) -> None:
-        value = self.values.peek(data) if isinstance(data, Tensor) else None
-        if value is not None and parameter is not data and not is_copy_of_leaf(value):
-            cut = Severing(CutKind.NEW_PARAMETER) if value.requires_grad else None
-            new = Value("Parameter", (value,), here(3), True, self.now.epoch, leaf=id(parameter), cut=cut)
-            self.values.set(parameter, new)
-
     # ------------------------------------------------------------ events
 
     def _watch_results(self, on: bool) -> None:
@@ -207,6 +190,8 @@ class Recorder:
         self.now.epoch += 1
         self.values.flow.tick(self.now.epoch)
         self._python.tick(self.now.epoch)
+        self._pickles.tick(self.now.epoch)
+        self._reads.tick()
         self._writes.tick()
         self._aliases.tick()
         self._retention.tick()
@@ -221,7 +206,8 @@ class Recorder:
         if accumulates and not self._optimizers.entries:
             self._tick()
         if self._progress is not None:
-            self._progress(Progress(self._backwards.count, self._optimizers.steps, self.now.ops))
+            counts = (self._backwards.count, self._optimizers.steps, self.now.ops)
+            self._progress(Progress(*counts, self.recording))
 
     def _copy_structure(self) -> None:
         try:
@@ -247,8 +233,15 @@ class Recorder:
 
     def ended_by(self, error: BaseException) -> None:
         """The program died of this exception."""
+        if error is not self._error:
+            self.now.guarded("the last call", self._look_at_last_call, error)
         self._error = error
         self._failures.ended_by(error)
+
+    def _look_at_last_call(self, error: BaseException) -> None:
+        given = refused_by(error)
+        if given is not None:
+            self.watchers.forward.refused(given, self._backwards.count + 1)
 
     # ------------------------------------------------------------ facts
 
@@ -267,6 +260,7 @@ class Recorder:
             leaves=self._leaves.facts(self.values.used),
             optimizers=self._leaves.optimizer_facts(),
             severed=self._backwards.severed(),
+            exited=self._backwards.exited(),
             missing_graphs=self._failures.facts("missing_graphs"),
             grads_without_graph=self._backwards.grads_without_graph(),
             rebindings=rebindings,
@@ -279,13 +273,18 @@ class Recorder:
             ),
             second_backwards=self._failures.facts("second_backwards"),
             retained_graphs=self._retention.facts(),
-            stale_gradients=self._order.fold.found.stale(self._leaves.name_of),
-            clips_out_of_order=self._order.fold.found.clips(),
+            stale_gradients=self._order.stale(self._leaves.name_of),
+            clips_out_of_order=self._order.clips(),
             steps_out_of_order=self._order.steps(),
             births=self.watchers.nodes.births.facts(self._leaves.name_of),
             nonfinite_forwards=self.watchers.forward.facts(self._leaves.name_of),
             zeroed=self.watchers.nodes.zeroing.facts(self._leaves.name_of),
+            halves=self.watchers.halves.fold.facts(self._leaves.name_of),
+            gradient_profiles=self._backwards.scale.profiles(),
+            gradient_growths=self._backwards.scale.growths(),
             chains=self.watchers.chain.facts(self._leaves.name_of, _expression_of),
+            hooks=self._hooks.facts(self._leaves.name_of),
+            loop=self._order.phases.fact(),
             notes=(*self._notes, *filter(None, [self._accumulation.note()])),
             not_seen=(*self._not_seen, *self._faults()),
         )
@@ -310,7 +309,12 @@ class Recorder:
 
     def _module_facts(self) -> tuple[ModuleFact, ...]:
         return tuple(
-            dataclasses.replace(fact, root=root.name, called=root.calls[fact.path])
+            dataclasses.replace(
+                fact,
+                root=root.name,
+                called=root.calls[fact.path],
+                registered_at=root.registered_at(fact.path),
+            )
             for root in self._modules.roots
             if root.with_gradient
             for fact in root.facts
@@ -318,8 +322,11 @@ class Recorder:
 
     def _faults(self) -> tuple[str, ...]:
         faults = self.now.faults + self.watchers.faults()
+        hidden = dict.fromkeys(root.unseen for root in self._modules.roots if root.unseen)
         return (
+            *hidden,
             *self.watchers.not_seen(),
+            *self._order.not_seen(),
             *(f"a fault of gradscope's own, {count} time(s): {text}" for text, count in faults.items()),
         )
 
@@ -363,11 +370,3 @@ def _writing_line(after: Loc, before: Loc) -> Location | None:
         if lines:
             return Location(path, lines[0])
     return None
-
-
-def named_like(original: Any, replacement: Any) -> Any:
-    """Gives a replacement the original's name and documentation, where it has them."""
-    for name in ("__name__", "__qualname__", "__doc__", "__module__"):
-        if hasattr(original, name):
-            setattr(replacement, name, getattr(original, name))
-    return replacement

@@ -12,7 +12,7 @@ from gradscope.folds.chain_rule import Chain, ChainNode
 from gradscope.recorder.node_hooks import AccumulateGrad
 from gradscope.recorder.places import Loc
 from gradscope.recorder.saved import has_unpack_hook
-from gradscope.recorder.stats import elements
+from gradscope.recorder.stats import elements, is_freed
 from gradscope.recorder.watched_pass import node_label, place_of
 
 MOST_ELEMENTS = 64
@@ -33,8 +33,10 @@ def measure(tensor: Tensor) -> float:
 
 
 def is_small(nodes: Sequence[Any]) -> bool:
-    """Whether every tensor that these nodes made has a fixed shape of few elements."""
+    """Whether every tensor that these nodes made has a fixed shape of few elements, and can be read."""
     for node in nodes:
+        if type(node) is AccumulateGrad and is_freed(node.variable):
+            return False  # what was saved of it is freed as well
         for shape in _shapes(node):
             if not all(isinstance(size, int) for size in shape) or torch.Size(shape).numel() > MOST_ELEMENTS:
                 return False

@@ -5,10 +5,13 @@ Each method runs the call exactly once, as the program asked, and notes what it 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gradscope.facts import CutKind
@@ -23,6 +26,8 @@ from gradscope.recorder.places import Loc, is_inner
 from gradscope.recorder.python_values import PythonValues, literal_numbers
 from gradscope.recorder.reads import GradReads
 from gradscope.recorder.values import TensorValues, is_leaf, requires_grad, tensors_in
+
+_DISTRIBUTED = os.path.join(os.path.dirname(torch.__file__), "distributed") + os.sep
 
 
 class Specials:
@@ -82,10 +87,12 @@ class Specials:
     def set_data(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> Any:
         """`t.data = x`: other memory under the same tensor, unseen by its version counter."""
         output = func(*args, **kwargs)
+        shards = sys._getframe(2).f_code.co_filename.startswith(_DISTRIBUTED)
 
         def note() -> None:
             target, source = args[0], args[1]
-            self.writes.unversioned(target, "data", "data =", loc)
+            if not shards:  # FSDP swaps a parameter's memory, and puts back what backward needs
+                self.writes.unversioned(target, "data", "data =", loc)
             value = self.values.get(source) if isinstance(source, Tensor) else None
             if is_leaf(target) and requires_grad(target):
                 self.values.overwritten(target, "data =", [value] if value else [], loc)
@@ -102,9 +109,7 @@ class Specials:
     def get_grad(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> Any:
         """`t.grad`: None for a non-leaf; a value without graph for a leaf."""
         output = func(*args, **kwargs)
-        frame = sys._getframe(2)
-        while frame.f_code.co_filename == __file__:
-            frame = frame.f_back  # type: ignore[assignment]
+        frame = _caller()
         if not is_inner(frame.f_code):
             self.now.guarded(".grad", self._grad_read, args[0], output, loc, frame)
         return output
@@ -137,12 +142,18 @@ class Specials:
         return output
 
     def to_python(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> Any:
-        """`item()`, `float(t)`, `tolist()`."""
+        """`item()`, `float(t)`, `tolist()`, and `if t:`."""
         output = func(*args, **kwargs)
+        if isinstance(output, bool) and is_inner(_caller().f_code):
+            return output  # a library checks its arguments
 
         def note() -> None:
             value = self.values.get(args[0])
-            if value is not None and not isinstance(output, (bool, int)):
+            if value is None:
+                return
+            if isinstance(output, int):
+                self.python.chose(value, op_name(func).strip("_"), loc)
+            else:
                 self.python.left(output, value, op_name(func).strip("_"), loc)
 
         self.now.guarded("exit to Python", note)
@@ -218,6 +229,14 @@ class Specials:
         output = func(*args, **kwargs)
         self.now.guarded("storage", self.writes.handed_out, args[0])
         return output
+
+
+def _caller() -> FrameType:
+    """The frame that called the torch function: the one above the mode's and our own."""
+    frame = sys._getframe(3)
+    while frame.f_code.co_filename == __file__:
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame
 
 
 _LEFT = (CutKind.PYTHON_NUMBER, CutKind.NUMPY)

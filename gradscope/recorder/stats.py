@@ -25,6 +25,13 @@ _SMALL_FLOATS = frozenset(
 )
 
 
+def is_freed(tensor: Tensor) -> bool:
+    """Whether a tensor gave its memory back and lives on, as FSDP has it: reading it would crash."""
+    if tensor.layout is not torch.strided or type(tensor) not in PLAIN or tensor.is_meta:
+        return False
+    return tensor.numel() > 0 and tensor.untyped_storage().nbytes() == 0
+
+
 def total(tensor: Tensor) -> Any:
     """The sum of all elements as a Python number.
 

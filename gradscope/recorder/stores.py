@@ -7,6 +7,7 @@ only the very op whose result is stored answers.
 from __future__ import annotations
 
 import dis
+from bisect import bisect_right
 from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any
@@ -27,9 +28,9 @@ _LOADS = frozenset(
 
 
 @lru_cache(maxsize=4096)
-def _instructions(code: CodeType) -> tuple[dict[int, int], tuple[dis.Instruction, ...]]:
+def _instructions(code: CodeType) -> tuple[tuple[int, ...], tuple[dis.Instruction, ...]]:
     kept = tuple(i for i in dis.get_instructions(code) if i.opname not in _SKIPPED)
-    return {instruction.offset: index for index, instruction in enumerate(kept)}, kept
+    return tuple(instruction.offset for instruction in kept), kept
 
 
 @lru_cache(maxsize=16384)
@@ -38,9 +39,9 @@ def store_after(code: CodeType, lasti: int) -> tuple[str, ...]:
 
     ("name", n), ("attribute", owner, n) or ("item", owner, key as text).
     """
-    index, kept = _instructions(code)
-    at = index.get(lasti)
-    if at is None:
+    offsets, kept = _instructions(code)
+    at = bisect_right(offsets, lasti) - 1  # a frame inside a call stands in the caches behind it
+    if at < 0:
         return ()
     following = kept[at + 1 : at + 5]
     if not following:
@@ -65,6 +66,14 @@ def store_after(code: CodeType, lasti: int) -> tuple[str, ...]:
         key = repr(following[1].argval) if constant else "=" + str(following[1].argval)
         return ("item", str(first.argval), key)
     return ()
+
+
+@lru_cache(maxsize=16384)
+def collects(code: CodeType, lasti: int) -> bool:
+    """Whether what follows puts the result into the list or dict of a comprehension."""
+    offsets, kept = _instructions(code)
+    at = bisect_right(offsets, lasti) - 1
+    return 0 <= at < len(kept) - 1 and kept[at + 1].opname in ("LIST_APPEND", "MAP_ADD")
 
 
 def stored_name(code: CodeType, lasti: int) -> str:

@@ -75,6 +75,8 @@ class TensorValues:
             value = entry[1]
             if not value.requires_grad and requires_grad(tensor):
                 return self._regained(tensor, value)
+            if value.leaf is not None and value.cut is not None and not is_leaf(tensor):
+                return self._regained(tensor, value)  # a custom Function returned its input
             if value.epoch < self._now.epoch:
                 if value.leaf is not None:
                     value.epoch = self._now.epoch

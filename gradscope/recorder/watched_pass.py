@@ -7,16 +7,17 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from gradscope.folds.births import BirthFold, trace
-from gradscope.folds.visits import Content, Factor, Look, Occasion, Received, Spot, Visit
+from gradscope.folds.visits import Content, Factor, HookSite, Look, Occasion, Received, Spot, Visit
 from gradscope.folds.zeroing import ZeroFold
 from gradscope.recorder.factors import is_sum, zero_factor
 from gradscope.recorder.node_hooks import AccumulateGrad, Gradients, hook_makers
 from gradscope.recorder.places import Loc
+from gradscope.recorder.rerun import true_largest
 from gradscope.recorder.saved import saved_stats
 from gradscope.recorder.stats import content, value_stats
 
@@ -36,6 +37,16 @@ def node_label(node: Any) -> str:
     return name.rpartition("::")[2]
 
 
+class Hooks(Protocol):
+    """What is known of the program's own hooks while a backward runs."""
+
+    def that_made(self, gradients: Iterable[Tensor | None]) -> HookSite | None:
+        """The hook that made one of these gradients zero or non-finite."""
+
+    def that_changed(self, leaf: int) -> HookSite | None:
+        """The hook that did so to the `.grad` of a leaf, after it was accumulated."""
+
+
 class WatchedPass:
     """The hooks of one backward pass. `attach` before the engine, `detach` and then `fold` after it."""
 
@@ -47,8 +58,11 @@ class WatchedPass:
         occasion: Occasion,
         births: BirthFold,
         zeroing: ZeroFold,
+        hooks: Hooks | None = None,
     ) -> None:
         self.nodes = nodes
+        self._hooks = hooks
+        self._leaf_hooks: dict[int, HookSite] = {}
         self.occasion = occasion
         self.births = births
         self.zeroing = zeroing
@@ -64,6 +78,7 @@ class WatchedPass:
         self._index: dict[Any, int] = {}
         self._spots: dict[int, Spot] = {}
         self._looks: Counter[Spot] = Counter()
+        self._spoiled: set[int] = set()  # nodes that were given something non-finite
         self._memory: dict[int, int] = {}
         self._lock = threading.RLock()
 
@@ -120,10 +135,20 @@ class WatchedPass:
             node = self.nodes[index]
             spot = self._spot(index)
             visit = Visit(index, spot, incoming, outgoing, self._targets(node))
+            if self._hooks is not None:
+                before, after = self._hooks.that_made(grad_outputs), self._hooks.that_made(grad_inputs)
+                visit = replace(visit, hook_before=before, hook_after=after)
             if Content.ZERO in outgoing and incoming is not Content.ZERO:
                 visit = self._with_factors(visit, node, grad_inputs, grad_outputs)
             if incoming.is_finite and not all(given is None or given.is_finite for given in outgoing):
                 visit = replace(visit, look=self._look(spot, node, visit, grad_inputs, grad_outputs))
+            elif not incoming.is_finite and index not in self._spoiled:
+                visit = replace(visit, look=_look_at_incoming(grad_outputs))
+            self._spoiled.update(
+                target
+                for target, given in zip(visit.targets, outgoing, strict=True)
+                if target is not None and given in _NONFINITE
+            )
             self._visits.append(visit)
 
     def look_at_leaf(self, index: int, gradient: Tensor) -> None:
@@ -131,6 +156,20 @@ class WatchedPass:
         found = content(gradient)
         if found is not Content.NONZERO:
             self._odd_leaves[index] = found
+            hook = self._hooks.that_made((gradient,)) if self._hooks is not None else None
+            if hook is not None:
+                self._leaf_hooks[index] = hook
+
+    def _look_behind(self) -> None:
+        """Notes the leaves whose gradient a hook has changed after it was accumulated."""
+        if self._hooks is None:
+            return
+        for index, leaf in self._leaves.items():
+            hook = self._hooks.that_changed(leaf)
+            gradient = self.nodes[index].variable.grad
+            if hook is not None and type(gradient) is Tensor:
+                self._odd_leaves[index] = content(gradient)
+                self._leaf_hooks[index] = hook
 
     def _look(
         self, spot: Spot, node: Any, visit: Visit, grad_inputs: Gradients, grad_outputs: Gradients
@@ -148,7 +187,15 @@ class WatchedPass:
             value_stats("incoming", got) if got is not None else None,
             value_stats("outgoing", bad),
             saved_stats(node),
+            self._true_largest(node, grad_inputs, grad_outputs),
         )
+
+    def _true_largest(self, node: Any, grad_inputs: Gradients, grad_outputs: Gradients) -> float | None:
+        try:
+            return true_largest(node, grad_inputs, grad_outputs)
+        except RuntimeError as error:  # out of memory, perhaps: the birth is told without it
+            self.failed(error)
+            return None
 
     def _with_factors(
         self, visit: Visit, node: Any, grad_inputs: Gradients, grad_outputs: Gradients
@@ -209,6 +256,7 @@ class WatchedPass:
 
     def fold(self) -> None:
         """Tells the folds what was seen."""
+        self._look_behind()
         curious = bool(self._visits) or Content.ZERO in self._odd_leaves.values()
         edges = self._edges_into() if curious else Counter[int]()
         received = self._received(edges)
@@ -234,7 +282,9 @@ class WatchedPass:
                 if target is not None and what is not None:
                     given.setdefault(target, []).append(what)
         received = {
-            index: Received(leaf, self._odd_leaves.get(index, Content.NONZERO), edges[index])
+            index: Received(
+                leaf, self._odd_leaves.get(index, Content.NONZERO), edges[index], self._leaf_hooks.get(index)
+            )
             for index, leaf in self._leaves.items()
             if self._ran[index]
         }
@@ -272,6 +322,12 @@ def _node_of(tensor: Any) -> Any:
 
 
 _NONFINITE = (Content.NAN, Content.INF)
+
+
+def _look_at_incoming(grad_outputs: Gradients) -> Look | None:
+    """Statistics of a gradient that became non-finite on its way into a node."""
+    bad = next((g for g in grad_outputs if type(g) is Tensor and content(g) in _NONFINITE), None)
+    return Look(value_stats("incoming", bad), None, ()) if bad is not None else None
 
 
 def _overall(gradients: Gradients) -> Content:

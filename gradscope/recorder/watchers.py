@@ -13,12 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradscope.folds.visits import Occasion
 from gradscope.recorder.chain import ChainWatch
+from gradscope.recorder.halves import HalfWatch
 from gradscope.recorder.inplace import WriteLog
 from gradscope.recorder.memory_aliases import MemoryAliases
+from gradscope.recorder.node_hooks import AccumulateGrad
 from gradscope.recorder.nodes import NodeWatch
 from gradscope.recorder.nonfinite import ForwardWatch
 from gradscope.recorder.places import Loc
+from gradscope.recorder.user_hooks import UserHooks
 from gradscope.recorder.values import grad_fn
 
 _FIRST_BACKWARDS = 1
@@ -36,9 +40,11 @@ class Watchers:
     ) -> None:
         self.writes = writes
         self.aliases = aliases
+        self.hooks: UserHooks | None = None
         self.nodes = NodeWatch()
         self.forward = ForwardWatch()
         self.chain = ChainWatch()
+        self.halves = HalfWatch()
         self._watch_results = watch_results
         self._backwards = 0
         self._hooks_until = _NODE_HOOK_BACKWARDS
@@ -101,14 +107,20 @@ class Watchers:
         step: int,
         loss: float | None,
         inputs: Sequence[Any],
+        scale: float | None = None,
     ) -> None:
-        """Just before the engine runs."""
+        """Just before the engine runs. `scale` is what a GradScaler has multiplied the loss by."""
         if loss is not None and not math.isfinite(loss):
             self.forward.loss_is_nonfinite(roots[0], nodes, backward, step)
         self.chain.before(nodes, roots, grad_tensors, backward)
+        if self.hooks is not None:
+            self.hooks.before((n.variable for n in nodes if type(n) is AccumulateGrad), step)
         if self._hooks_wanted(len(nodes)):
             exact = self._backwards < _NODE_HOOK_BACKWARDS
-            self.nodes.before(nodes, roots, backward, step=step, inputs=inputs or None, exact=exact)
+            self.nodes.before(
+                nodes, roots, backward, step=step, inputs=inputs or None, exact=exact, scale=scale
+            )
+            self.halves.before(nodes, roots, Occasion(backward, step, 0, exact, scale))
 
     def _hooks_wanted(self, nodes: int) -> bool:
         """Node hooks cost as much as a tiny op itself: on a large graph, not on every early backward."""
@@ -133,11 +145,19 @@ class Watchers:
 
     def faults(self) -> Counter[str]:
         """The watchers' own faults, counted by text."""
-        return Counter(self.nodes.faults) + Counter(self.forward.faults) + Counter(self.chain.faults)
+        return (
+            Counter(self.nodes.faults)
+            + Counter(self.forward.faults)
+            + Counter(self.chain.faults)
+            + self.halves.faults
+        )
 
     def after(self) -> None:
         """After the engine ran, also when it raised."""
         self.nodes.after()
+        self.halves.after()
+        if self.hooks is not None:
+            self.hooks.after()
         self.chain.after()
         self._backwards += 1
         self.aliases.after_backward()

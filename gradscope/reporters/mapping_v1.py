@@ -34,6 +34,8 @@ def report_v1(whole: Report, cwd: str) -> v1.Report:
         modules=[_module(each) for each in recording.modules],
         optimizers=[shape.optimizer(each) for each in recording.optimizers],
         chains=[shape.chain(each) for each in recording.chains],
+        hooks=[shape.hook(each) for each in recording.hooks],
+        loop=None if recording.loop is None else shape.loop(recording.loop),
         notes=list(recording.notes),
         not_seen=list(recording.not_seen),
         suppressed=[shape.suppressed(each) for each in whole.suppressed],
@@ -67,6 +69,10 @@ class _Shape:
 
     def value(self, value: T) -> T | None:
         """A number of the data; null in a redacted report."""
+        return None if self._redacted else value
+
+    def maybe_value(self, value: float | None) -> float | None:
+        """Likewise, for a number that may be missing."""
         return None if self._redacted else value
 
     # ------------------------------------------------------------ findings
@@ -172,6 +178,43 @@ class _Shape:
     def optimizer(self, fact: facts.OptimizerFact) -> v1.Optimizer:
         place = self.maybe_place(fact.location)
         return v1.Optimizer(fact.class_name, place, list(fact.leaves), list(fact.orphans), fact.steps)
+
+    def hook(self, fact: facts.GradientHook) -> v1.Hook:
+        changes = [
+            v1.HookChange(
+                each.effect.value,
+                each.count,
+                self.value(each.before),
+                self.value(each.after),
+                self.maybe_value(each.factor),
+            )
+            for each in fact.changes
+        ]
+        return v1.Hook(
+            kind=fact.kind.value,
+            function=fact.function,
+            location=self.maybe_place(fact.location),
+            defined_at=self.maybe_place(fact.defined_at),
+            on=list(fact.on),
+            gradients=fact.gradients,
+            backwards=fact.backwards,
+            changes=changes,
+        )
+
+    def loop(self, fact: facts.TrainingLoop) -> v1.Loop:
+        phases = [
+            v1.Phase(
+                kind=each.kind.value,
+                location=self.maybe_place(each.location),
+                of=each.of,
+                count=each.count,
+                steps=each.steps,
+                first=self.maybe_value(each.first),
+                last=self.maybe_value(each.last),
+            )
+            for each in fact.phases
+        ]
+        return v1.Loop(fact.steps, fact.usual, fact.orders, phases, fact.left_out)
 
     def chain(self, table: facts.ChainTable) -> v1.Chain:
         return v1.Chain(

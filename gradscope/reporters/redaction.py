@@ -22,7 +22,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from gradscope.facts import Backward, ChainRow, ChainTable, GradientStats, Leaf, ProgramError, Recording
+from gradscope.facts import (
+    Backward,
+    ChainRow,
+    ChainTable,
+    GradientHook,
+    GradientStats,
+    Leaf,
+    ProgramError,
+    Recording,
+    TrainingLoop,
+)
 from gradscope.finding import Finding, Location, Related
 from gradscope.report import Report, Suppressed
 from gradscope.reporters.paths import short_path
@@ -32,6 +42,7 @@ HIDDEN_TEXT: Final = "..."
 
 _PATH: Final = re.compile(r"(?<![\w.])(?:[A-Za-z]:[\\/]|\\\\|~?/)[^\s'\"`,;:()<>|]+")
 _BACKTICKED: Final = re.compile(r"`([^`]*)`")
+_VALUE: Final = re.compile(r"(?<![\w.])\d+(?:\.\d+)?e[+-]?\d+x?|(?<![\w.])\d+\.\d+x")
 _NAME: Final = re.compile(r"[^\W\d]\w*(?:\.\w+)*(?:\.\*)?")
 _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 
@@ -101,11 +112,11 @@ class _Redaction:
         return _PATH.sub(lambda found: self.path(found.group()), text)
 
     def message(self, text: str) -> str:
-        """A rule's sentence: kept, but for paths and for backticked code."""
+        """A rule's sentence: kept, but for paths, backticked code and measured values ("7.3e-18", "6.8x")."""
         hidden = _BACKTICKED.sub(
             lambda found: found.group() if _NAME.fullmatch(found[1]) else f"`{HIDDEN_TEXT}`", text
         )
-        return self.paths(hidden)
+        return self.paths(_VALUE.sub(HIDDEN_TEXT, hidden))
 
     def unless_quoting(self, text: str) -> str:
         """The text, or nothing where it holds a piece of the source."""
@@ -166,6 +177,8 @@ class _Redaction:
             leaves=tuple(map(self.leaf, recording.leaves)),
             optimizers=tuple(replace(o, location=self.place(o.location)) for o in recording.optimizers),
             chains=tuple(map(self.chain, recording.chains)),
+            hooks=tuple(map(self.hook, recording.hooks)),
+            loop=_optional(self.loop, recording.loop),
             notes=tuple(filter(None, map(self.unless_quoting, recording.notes))),
             not_seen=tuple(map(self.message, recording.not_seen)),
         )
@@ -193,6 +206,23 @@ class _Redaction:
 
     def name(self, text: str) -> str:
         return text if _NAME.fullmatch(text) else HIDDEN_TEXT
+
+    def hook(self, hook: GradientHook) -> GradientHook:
+        out = math.nan
+        return replace(
+            hook,
+            location=self.place(hook.location),
+            defined_at=self.place(hook.defined_at),
+            on=tuple(map(self.name, hook.on)),
+            changes=tuple(replace(each, before=out, after=out, factor=None) for each in hook.changes),
+        )
+
+    def loop(self, loop: TrainingLoop) -> TrainingLoop:
+        phases = tuple(
+            replace(phase, location=self.place(phase.location), first=None, last=None)
+            for phase in loop.phases
+        )
+        return replace(loop, phases=phases)
 
     def chain(self, table: ChainTable) -> ChainTable:
         return replace(

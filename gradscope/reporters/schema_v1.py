@@ -210,6 +210,73 @@ class Chain(msgspec.Struct, frozen=True):
     rows: list[ChainRow]
 
 
+class HookChange(msgspec.Struct, frozen=True):
+    """What a hook did to `count` gradients; `before` and `after` are the 2-norms of the first of them.
+    `factor` is what it was multiplied by ("scaled"), or the limit of its elements ("clamped").
+    """
+
+    effect: Literal["zeroed", "nan", "inf", "scaled", "clamped", "changed"]
+    count: int
+    before: Number | None
+    after: Number | None
+    factor: Number | None
+
+
+class Hook(msgspec.Struct, frozen=True):
+    """A hook of the program's, by the line that registered it: null where it was there before the recorder.
+    `on` names leaves, other tensors or modules. It ran on `gradients` of them in the `backwards` that were
+    looked at; without `changes` it only looked.
+    """
+
+    kind: Literal["tensor", "accumulated", "node", "module", "module-output", "several"]
+    function: str
+    location: Location | None
+    defined_at: Location | None
+    on: list[str]
+    gradients: int
+    backwards: int
+    changes: list[HookChange]
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """A line of the training loop: it ran `count` times, in `steps` of the steps. `first` and `last` are the
+    loss ("loss"), the 2-norm of all gradients afterwards ("backward", "grad"), the limit ("clip"). `of` is
+    the class of the module, optimizer or scheduler, or the op that made the loss.
+    """
+
+    kind: Literal[
+        "zero",
+        "forward",
+        "loss",
+        "scale",
+        "grad",
+        "backward",
+        "unscale",
+        "clip",
+        "step",
+        "update",
+        "schedule",
+    ]
+    location: Location | None
+    of: str
+    count: int
+    steps: int
+    first: Number | None
+    last: Number | None
+
+
+class Loop(msgspec.Struct, frozen=True):
+    """The steps of the training loop: `usual` of them in the order of `phases`, which other lines follow.
+    There were `orders` different ones (64 at most). `left_out` lines are not listed.
+    """
+
+    steps: int
+    usual: int
+    orders: int
+    phases: list[Phase]
+    left_out: int
+
+
 class Report(msgspec.Struct, frozen=True):
     """What a command found, and the facts behind it."""
 
@@ -229,6 +296,8 @@ class Report(msgspec.Struct, frozen=True):
     modules: list[Module]
     optimizers: list[Optimizer]
     chains: list[Chain]
+    hooks: list[Hook]
+    loop: Loop | None
     notes: list[str]
     not_seen: list[str]
     suppressed: list[Suppressed]

@@ -10,6 +10,7 @@ from gradscope.facts import NonfiniteBirth, Recording
 from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
 from gradscope.rules._derivatives import bad_values, because, derivative, is_spoiled
 from gradscope.rules._guards import guarded
+from gradscope.rules._overflow import overflows
 from gradscope.rules._source import replaced, snippet
 from gradscope.rules._words import (
     by_name,
@@ -32,7 +33,7 @@ _SCALED = Note(
 def born(recording: Recording, final: str, finding: Callable[..., Finding]) -> Iterator[Finding]:
     """One finding for each birth that reached a leaf as `final` ("nan" or "inf")."""
     for birth in recording.births:
-        if birth.reached and birth.final == final:
+        if birth.reached and birth.final == final and not overflows(birth):
             scaled = _is_scaled_overflow(recording, birth)
             if not (scaled and _recovered(recording, birth)):
                 yield _finding_for(recording, birth, finding, scaled=scaled)
@@ -70,6 +71,7 @@ def _finding_for(
             "node": birth.node,
             "born": birth.kind,
             "origin": birth.origin,
+            **({"hook": birth.hook} if birth.hook else {}),
             "step": birth.step,
             "reached": len(subjects),
             "trainable": birth.trainable,
@@ -94,6 +96,8 @@ def _label(birth: NonfiniteBirth) -> str:
     first = f"first {_NAMES[birth.kind]} of this backward"
     if birth.origin == "seed":
         return f"{first}: it was given to backward()"
+    if birth.hook is not None:
+        return f"{first}: the hook {birth.hook}, registered here, makes it"
     if birth.origin != "node":
         return f"{first}: on the way into {birth.node}"
     known = derivative(birth.node)

@@ -73,20 +73,70 @@ def _has_its_leaves(cause: Finding, effect: Finding, recording: Recording) -> bo
     return bool(effect.subjects) and set(effect.subjects) <= set(cause.subjects)
 
 
+def _writes_its_leaves(cause: Finding, effect: Finding, recording: Recording) -> bool:
+    """The effect's leaves hold what the cause cut off: no optimizer should own them."""
+    written = cause.evidence.get("written_to")
+    return isinstance(written, list) and not set(effect.subjects).isdisjoint(map(str, written))
+
+
+def _owns_its_leaves_twice(cause: Finding, effect: Finding, recording: Recording) -> bool:
+    """The effect's leaves were stepped by an optimizer that was given them by mistake."""
+    twice = cause.evidence.get("twice")
+    return isinstance(twice, list) and bool(effect.subjects) and set(effect.subjects) <= set(twice)
+
+
+def _owners(finding: Finding) -> set[str]:
+    return {name.rpartition(".")[0] for name in finding.subjects}
+
+
+def _has_its_modules(cause: Finding, effect: Finding, recording: Recording) -> bool:
+    """The gradient of the effect's modules had shrunk to nothing on its way to them."""
+    return bool(effect.subjects) and _owners(effect) <= _owners(cause)
+
+
+def _grew_into_it(cause: Finding, effect: Finding, recording: Recording) -> bool:
+    """Finite gradients grew until one overflowed, and the effect is of that backward or of a later one.
+
+    Where they grew over the layers, an overflow in a later step follows from it, a NaN of another
+    kind (the square root of a zero) does not.
+    """
+    overflow = cause.evidence.get("overflow")
+    if isinstance(overflow, int):
+        return _step(effect) >= overflow
+    overflowed = "inf" in (effect.evidence.get("kind"), effect.evidence.get("born"))
+    by_a_step = recording.leaf(str(effect.evidence.get("source"))) is not None
+    over_layers = cause.evidence.get("over") in ("depth", "uses")
+    return over_layers and _step(effect) > _step(cause) and (overflowed or by_a_step)
+
+
+def _feeds_the_wrong_optimizer(cause: Finding, effect: Finding, recording: Recording) -> bool:
+    """Two optimizers own one model: what the second loss of it does not reach, the other steps with."""
+    return cause.evidence.get("reason") == "shared" and effect.evidence.get("unfed") is True
+
+
 _LINKS: tuple[tuple[tuple[str, ...], tuple[str, ...], Explains], ...] = (
     (("GS104",), ("GS105",), _names_its_line),
     (("GS104",), ("GS101", "GS102"), _on_its_line),
     (("GS303", "GS101"), ("GS102",), _on_its_line),
+    (("GS102",), ("GS107",), _writes_its_leaves),
+    (("GS107",), ("GS102",), _feeds_the_wrong_optimizer),
+    (("GS107",), ("GS501",), _owns_its_leaves_twice),
     (("GS303",), ("GS101",), _on_its_line),
     (("GS301",), ("GS302",), _names_its_line),
+    (("GS106",), ("GS301",), _names_its_line),
     (("GS201",), ("GS503",), _names_its_line),
-    (("GS403",), ("GS401", "GS402"), _not_later),
-    (("GS401", "GS402", "GS403"), ("GS403",), _spoiled_a_parameter),
+    (("GS405",), ("GS401", "GS402", "GS403", "GS407"), _grew_into_it),
+    (("GS501", "GS502", "GS503"), ("GS405",), _names_its_line),
+    (("GS404",), ("GS108",), _has_its_modules),
+    (("GS403",), ("GS401", "GS402", "GS407"), _not_later),
+    (("GS401", "GS402", "GS403", "GS407"), ("GS403",), _spoiled_a_parameter),
     (("GS403",), ("GS108",), _always),
     (("GS203",), ("GS108", "GS401", "GS402"), _names_its_line),
+    (("GS406",), ("GS108", "GS404"), _has_its_leaves),
     # the same leaves, from the most telling to the least
     (("GS106",), ("GS107", "GS102", "GS103", "GS108"), _has_its_leaves),
     (("GS107",), ("GS102", "GS103", "GS108"), _has_its_leaves),
     (("GS102",), ("GS103", "GS108"), _has_its_leaves),
+    (("GS102",), ("GS108",), _on_its_line),  # the other factor stays the zeros it began with
     (("GS103",), ("GS108",), _has_its_leaves),
 )

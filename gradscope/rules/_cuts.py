@@ -7,7 +7,7 @@ import re
 
 from gradscope.facts import Cut, CutKind, Recording
 from gradscope.finding import Location, Related
-from gradscope.rules._parts import argument, method, receiver, source, with_keyword
+from gradscope.rules._parts import argument, method, receiver, source, with_keyword, written_value
 from gradscope.rules._source import expression, replaced, snippet, statement
 from gradscope.rules._words import place
 
@@ -33,7 +33,7 @@ def cut_words(recording: Recording, cut: Cut) -> str:
         return "set_grad_enabled(False)"
     return {
         CutKind.DETACH: "detach()",
-        CutKind.DATA: ".data",
+        CutKind.DATA: _data_words(cut),
         CutKind.NO_GRAD: "a no_grad block",
         CutKind.INFERENCE_MODE: "an inference_mode block",
         CutKind.PYTHON_NUMBER: f"{cut.op}(), which gives a Python number",
@@ -42,6 +42,7 @@ def cut_words(recording: Recording, cut: Cut) -> str:
         CutKind.NEW_PARAMETER: "nn.Parameter(), which starts a new leaf",
         CutKind.INTEGER: f"{cut.op}, whose result is not a floating-point number",
         CutKind.GRAD_CALL: "a gradient that was computed without create_graph",
+        CutKind.CHOICE: f"{_exit_words(cut)}, whose result only chooses what is computed",
         CutKind.CHECKPOINT: "a reentrant checkpoint",
         CutKind.NOT_DIFFERENTIABLE: f"{cut.op}, which has no derivative",
     }[cut.kind]
@@ -51,7 +52,9 @@ def cut_label(cut: Cut) -> str:
     """The text under the carets of the cut's own line."""
     return {
         CutKind.DETACH: "the gradient stops here",
-        CutKind.DATA: ".data is the value without its graph: the gradient stops here",
+        CutKind.DATA: "this writes the values only: the gradient stops here"
+        if is_written(cut)
+        else ".data is the value without its graph: the gradient stops here",
         CutKind.NO_GRAD: "nothing computed in here gets a graph",
         CutKind.INFERENCE_MODE: "nothing computed in here gets a graph",
         CutKind.PYTHON_NUMBER: "a Python number has no graph: the gradient stops here",
@@ -60,6 +63,7 @@ def cut_label(cut: Cut) -> str:
         CutKind.NEW_PARAMETER: "a new leaf with the same values: the gradient stops here",
         CutKind.INTEGER: f"the result of {cut.op} cannot carry a gradient",
         CutKind.GRAD_CALL: "this gradient carries no graph of its own",
+        CutKind.CHOICE: "this value only chooses what runs, and no gradient goes through a choice",
         CutKind.CHECKPOINT: "no input of this checkpoint requires a gradient, so its inside is skipped",
         CutKind.NOT_DIFFERENTIABLE: f"{cut.op} gives a result without a gradient",
     }[cut.kind]
@@ -93,6 +97,7 @@ def cut_fix(recording: Recording, cut: Cut) -> str:
         CutKind.NEW_PARAMETER: "use the tensor itself; make a Parameter once, in __init__, of plain values",
         CutKind.CHECKPOINT: "checkpoint(..., use_reentrant=False)",
         CutKind.INTEGER: _soft(cut.op),
+        CutKind.CHOICE: _weighed(cut),
     }.get(
         cut.kind,
         f"replace {cut.op} by an op that has a derivative, or give it one in a torch.autograd.Function",
@@ -135,6 +140,8 @@ def _stay_in_torch(recording: Recording, cut: Cut) -> str:
 
 
 def _joined(recording: Recording, cut: Cut, text: str) -> str:
+    if cut.op == "load":
+        return "use the tensor itself where it is to be trained: what is saved and loaded has no graph"
     given = argument(text)
     node = expression(given) if given else None
     if given is None or node is None:
@@ -168,6 +175,40 @@ def _leave_the_block(recording: Recording, cut: Cut) -> str:
         owner = f" from {called}()" if called and not header.startswith("@") else ""
         return f"take the decorator @torch.{mode}() away{owner}"
     return f"compute this outside torch.{mode}()"
+
+
+def is_written(cut: Cut) -> bool:
+    """Whether this cut is a write into a leaf, rather than a read of `.data`."""
+    return cut.kind is CutKind.DATA and cut.op != "data"
+
+
+def _data_words(cut: Cut) -> str:
+    if not is_written(cut):
+        return ".data"
+    how = ".data =" if cut.op == "data =" else f"{cut.op}()"
+    return f"{how}, which writes the values without their graph"
+
+
+def functional_fix(recording: Recording, cut: Cut, written_to: tuple[str, ...]) -> str:
+    """A call with computed tensors in place of parameters, where they were written into the parameters."""
+    leaf = recording.leaf(written_to[-1])
+    owner = leaf.module or leaf.root if leaf is not None else None
+    key = written_to[-1].rpartition(".")[2]
+    given = written_value(statement(recording, cut.location))
+    tensors = f"{{{key!r}: {given}}}" if given else "{name: tensor, ...}"
+    return (
+        f"torch.func.functional_call({owner or 'module'}, {tensors}, inputs): its parameters stay as they are"
+    )
+
+
+def _exit_words(cut: Cut) -> str:
+    return "a test of its value" if cut.op == "bool" else f"{cut.op}()"
+
+
+def _weighed(cut: Cut) -> str:
+    if cut.op == "bool":
+        return "weigh both branches: p = torch.sigmoid(score); p * first(x) + (1 - p) * second(x)"
+    return "let the score weigh what it chooses: scores.softmax(-1)[k] * chosen[k](x)"
 
 
 def _soft(op: str) -> str:

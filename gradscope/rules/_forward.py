@@ -47,6 +47,8 @@ def forward_reason(fact: NonfiniteForward) -> str:
     for ops, reason in _REASONS:
         if op in ops and (text := reason(fact, first)):
             return text
+    if fact.kind == "inf" and (overflow := _product(fact, first)):
+        return overflow
     ranges = "; ".join(_range(one) for one in fact.inputs[:3])
     return f"the values have grown too large: {ranges}" if is_overflow(fact) else ranges
 
@@ -209,7 +211,7 @@ def forward_advice(fact: NonfiniteForward) -> str:
         return (
             "set the infinite factor to 0 before the product where it does not count: .masked_fill(mask, 0.0)"
         )
-    if op in (*_PRODUCTS, "pow", "__pow__") and _is_half(fact):
+    if (fact.kind == "inf" or op in (*_PRODUCTS, "pow", "__pow__")) and _is_half(fact):
         return "run this op in float32 or bfloat16, or scale its inputs down"
     if op in ("std", "var"):
         return f"{op}(unbiased=False), or skip batches of one"

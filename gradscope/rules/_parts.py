@@ -144,3 +144,13 @@ def called_module(text: str) -> str | None:
     called = source(node.func, text)
     is_torch = called.split(".")[0] in ("torch", "F", "functional", "nn", "np")
     return None if is_torch or called.endswith("_") else called
+
+
+def written_value(statement: str) -> str | None:
+    """What a statement writes: "w.data = h" -> "h", "w.copy_(h)" -> "h"."""
+    node = simple_statement(statement)
+    if isinstance(node, ast.Assign):
+        return source(node.value, statement.strip())
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and method(statement) == "copy_":
+        return argument(statement)
+    return None

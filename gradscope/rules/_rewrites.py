@@ -100,6 +100,8 @@ def updated_in_place(statement: str) -> str | None:
     if not isinstance(node, ast.Assign) or len(node.targets) != 1:
         return None
     target, value = source(node.targets[0], statement), node.value
+    if isinstance(value, ast.ListComp | ast.DictComp):
+        return _each_in_place(value, statement)
     if (
         isinstance(value, ast.BinOp)
         and type(value.op) in OPERATORS
@@ -108,6 +110,17 @@ def updated_in_place(statement: str) -> str | None:
         change = source(value.right, statement)
         return f"with torch.no_grad(): {target} {OPERATORS[type(value.op)]}= {change}"
     return f"with torch.no_grad(): {target}.copy_({source(value, statement)})"
+
+
+def _each_in_place(node: ast.ListComp | ast.DictComp, text: str) -> str | None:
+    """A loop over the leaves: "[w - lr * w.grad for w in ws]" -> "for w in ws: w -= lr * w.grad"."""
+    value = node.elt if isinstance(node, ast.ListComp) else node.value
+    loop = node.generators[0]
+    if not isinstance(value, ast.BinOp) or type(value.op) not in OPERATORS or len(node.generators) > 1:
+        return None
+    change = f"{source(value.left, text)} {OPERATORS[type(value.op)]}= {source(value.right, text)}"
+    names = source(loop.target, text).strip("()")
+    return f"in a torch.no_grad() block, for {names} in {source(loop.iter, text)}: {change}"
 
 
 def under_new_name(statement: str) -> str | None:
@@ -174,21 +187,40 @@ def _detached_inside(text: str, node: ast.expr) -> str | None:
     return (raw[: node.col_offset] + new.encode() + raw[node.end_col_offset :]).decode()
 
 
-def registered(statement: str, *, is_parameter: bool) -> str | None:
-    """The assignment in a form that `nn.Module` registers: a list becomes an `nn.ModuleList`."""
+def registered(statement: str, attribute: str, *, is_parameter: bool, in_module: bool) -> str | None:
+    """The assignment of an attribute in a form that `nn.Module` registers: a list becomes an `nn.ModuleList`.
+
+    `in_module` says that what is kept there are modules; else they are parameters, or tensors to become some.
+    """
     node = simple_statement(statement)
     if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
         return None
     text = statement.strip()
-    value = source(node.value, text)
-    new = _container(node.value, value)
+    target, given = _pair(node, attribute)
+    if given is None:
+        return None
+    value = source(given, text)
+    new = _container(given, value, "Module" if in_module else "Parameter")
     if new is None and not is_parameter:
         new = f"nn.Parameter({_untracked(value)})"
-    return new and text.replace(value, new)
+    if new is None:
+        return None
+    return text.replace(value, new) if target is None else f"{source(target, text)} = {new}"
 
 
-def _container(node: ast.expr, value: str) -> str | None:
-    holds = "Parameter" if re.search(r"\bParameter\(|requires_grad", value) else "Module"
+def _pair(node: ast.Assign | ast.AnnAssign, attribute: str) -> tuple[ast.expr | None, ast.expr | None]:
+    """(the one target of several that is this attribute, or None; its value, None where it is not apart)."""
+    several = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple)
+    if not several:
+        return None, node.value
+    targets, values = node.targets[0].elts, getattr(node.value, "elts", [])  # type: ignore[union-attr]
+    if len(targets) != len(values):
+        return None, None
+    pairs = zip(targets, values, strict=True)
+    return next((pair for pair in pairs if getattr(pair[0], "attr", None) == attribute), (None, None))
+
+
+def _container(node: ast.expr, value: str, holds: str) -> str | None:
     if isinstance(node, ast.List | ast.ListComp | ast.Tuple):
         return f"nn.{holds}List({value})"
     if isinstance(node, ast.Dict | ast.DictComp):
@@ -199,6 +231,27 @@ def _container(node: ast.expr, value: str) -> str | None:
 def _untracked(value: str) -> str:
     plain = without_keyword(value, "requires_grad") or value
     return receiver(plain) or plain if method(plain) == "requires_grad_" else plain
+
+
+def parameter_made_last(statement: str) -> str | None:
+    """A Parameter of the finished tensor: "s = nn.Parameter(x) * 2" -> "s = nn.Parameter(x * 2)"."""
+    node = simple_statement(statement)
+    if not isinstance(node, ast.Assign):
+        return None
+    value = _WithoutParameter().visit(node.value)
+    return f"{', '.join(map(ast.unparse, node.targets))} = nn.Parameter({ast.unparse(value)})"
+
+
+class _WithoutParameter(ast.NodeTransformer):
+    """`nn.Parameter(x)` -> `x`, and no `requires_grad` in calls: the outermost Parameter sees to it."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        node.keywords = [keyword for keyword in node.keywords if keyword.arg != "requires_grad"]
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name == "Parameter" and node.args:
+            return node.args[0]
+        return node.func.value if name == "requires_grad_" and isinstance(node.func, ast.Attribute) else node
 
 
 def leaf_made_last(statement: str) -> str | None:

@@ -152,9 +152,18 @@ def number(value: float | None) -> str:
     return "nothing" if value is None else f"{value:.4g}"
 
 
-def ended(ended_program: bool) -> Severity:
-    """An error where torch's exception ended the program, information where the program caught it."""
-    return Severity.ERROR if ended_program else Severity.INFO
+def ended(ended_program: bool, *, keeps_failing: bool = False) -> Severity:
+    """An error where torch's exception ended the program, or ends every step of it; else information."""
+    return Severity.ERROR if ended_program or keeps_failing else Severity.INFO
+
+
+def keeps_failing(recording: Recording, backward: Location | None) -> bool:
+    """Whether the backward of this line raised again and again, and worked at most once."""
+    return any(
+        one.failed > 1 >= one.count - one.failed
+        for one in recording.backwards
+        if backward is not None and one.location is not None and one.location.at == backward.at
+    )
 
 
 def caught(ended_program: bool) -> tuple[Note, ...]:
@@ -172,13 +181,18 @@ def is_trained(recording: Recording, leaf: Leaf) -> bool:
     return leaf.requires_grad and (bool(leaf.optimizers) or not recording.optimizers)
 
 
-def attribute_of(path: str) -> str:
-    """A module's path as its parent writes it: "decoder.fc3" -> "fc3", "heads.1" -> "heads[1]"."""
+def attribute_of(path: str, dicts: Collection[str] = ()) -> str:
+    """A module's path as its parent writes it: "decoder.fc3" -> "fc3", "heads.1" -> "heads[1]".
+
+    `dicts` are the paths of the ModuleDicts of the model: "heads.sst" -> "heads['sst']".
+    """
     parts = path.split(".")
-    numbers = []
-    while len(parts) > 1 and parts[-1].isdigit():
-        numbers.append(parts.pop())
-    return parts[-1] + "".join(f"[{number}]" for number in reversed(numbers))
+    keys: list[str] = []
+    while len(parts) > 1 and (parts[-1].isdigit() or ".".join(parts[:-1]) in dicts):
+        in_dict = ".".join(parts[:-1]) in dicts
+        key = parts.pop()
+        keys.append(repr(key) if in_dict else key)
+    return parts[-1] + "".join(f"[{key}]" for key in reversed(keys))
 
 
 def quoted(name: str | None, otherwise: str) -> str:

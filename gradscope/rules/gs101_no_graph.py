@@ -31,7 +31,7 @@ Use instead
 Limits
     A value that went through a file, another process or an extension that torch cannot see has no
     line to name; the finding then stands at the backward. Where the program catches the exception
-    itself, the finding is information only.
+    itself, the finding is information only, unless the backward of that line fails again and again.
 """
 
 from __future__ import annotations
@@ -41,12 +41,13 @@ from dataclasses import replace
 from functools import partial
 
 from gradscope.facts import CutKind, MissingGraph, Recording
-from gradscope.finding import Finding, Location, Note, Related, Severity
+from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._cuts import cut_fix, cut_label, cut_location, cut_related, cut_words
+from gradscope.rules._exits import left_by_names
 from gradscope.rules._parts import argument, method, receiver
 from gradscope.rules._source import snippet
-from gradscope.rules._words import caught, ended, other_places, path_text, quoted
+from gradscope.rules._words import caught, ended, keeps_failing, other_places, path_text, quoted
 
 _finding = partial(Finding, "GS101", "no-graph")
 
@@ -57,6 +58,7 @@ def no_graph(recording: Recording) -> Iterator[Finding]:
     for fact in recording.missing_graphs:
         if fact.cuts and fact.cuts[0].kind is CutKind.GRAD_CALL:
             continue
+        fact = fact if fact.cuts else left_by_names(recording, fact)
         yield _after_a_cut(recording, fact) if fact.cuts else _without_a_cut(recording, fact)
 
 
@@ -78,9 +80,10 @@ def _after_a_cut(recording: Recording, fact: MissingGraph) -> Finding:
         for where in other_places([cut_location(other) for other in fact.cuts[1:]], than=location)
     ]
     return _finding(
-        severity=ended(fact.ended_program),
+        severity=ended(fact.ended_program, keeps_failing=keeps_failing(recording, fact.location)),
         message=f"{fact.call}() on {subject}, which has no graph: the gradient stopped at {what}",
         location=location,
+        confidence=Confidence.CERTAIN if cut.certain else Confidence.PROBABLE,
         label=cut_label(cut),
         related=tuple(related),
         notes=(*_path(recording, fact, location), *caught(fact.ended_program)),
@@ -102,11 +105,11 @@ def _without_a_cut(recording: Recording, fact: MissingGraph) -> Finding:
         label = "nothing behind this value requires a gradient"
         fix = "requires_grad_(True) on what is to be trained, before the forward pass"
     else:
-        why = "it was computed from constants only"
+        why = "no tensor that it was computed from requires a gradient"
         label = "nothing behind this value requires a gradient"
         fix = "requires_grad_() on the tensor to differentiate by, before it is used"
     return _finding(
-        severity=ended(fact.ended_program),
+        severity=ended(fact.ended_program, keeps_failing=keeps_failing(recording, fact.location)),
         message=f"{fact.call}() on {subject}, which has no graph: {why}",
         location=location,
         label=label,

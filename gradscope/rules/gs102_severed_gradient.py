@@ -3,8 +3,8 @@
 What it finds
     A trainable leaf whose value reaches a loss only through something that stops gradients
     (`detach()`, `.data`, `.item()`, NumPy, `torch.tensor(x)`, `no_grad`, `argmax`, a comparison, an
-    integer cast), and that no backward of the run gave a gradient. All leaves behind one stop are one
-    finding.
+    integer cast), or only chooses a branch or an index in Python (`if score > 0:`), and that no backward
+    of the run gave a gradient. All leaves behind one stop are one finding.
 
 Why it matters
     Nothing raises. The optimizer steps, the loss may even fall, because the rest of the model learns
@@ -44,9 +44,10 @@ Use instead
 
 Limits
     A stop that is meant is not found: a frozen leaf, one that no optimizer owns (a target network),
-    one that gets its gradient by another way or in another backward (a straight-through estimator).
-    The way through Python numbers and NumPy is partly inferred from names in the source; the finding
-    then says "probable".
+    one that gets its gradient by another way or in another backward (a straight-through estimator), a
+    module run under `no_grad` that is in eval mode or is called `teacher`, `target`, `ema` or the like.
+    The way through Python numbers and NumPy is partly inferred from names in the source, and so is what
+    a number chooses; the finding then says "probable".
 """
 
 from __future__ import annotations
@@ -58,7 +59,15 @@ from functools import partial
 from gradscope.facts import Cut, CutKind, Leaf, Recording, SeveredLeaf, Step
 from gradscope.finding import Confidence, Finding, Note, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._cuts import cut_fix, cut_label, cut_location, cut_related, cut_words
+from gradscope.rules._cuts import (
+    cut_fix,
+    cut_label,
+    cut_location,
+    cut_related,
+    cut_words,
+    functional_fix,
+)
+from gradscope.rules._exits import choosing_leaves
 from gradscope.rules._words import (
     by_name,
     common_prefix,
@@ -74,6 +83,7 @@ from gradscope.rules._words import (
 )
 
 _finding = partial(Finding, "GS102", "severed-gradient")
+_TEACHERS = frozenset(["teacher", "target", "ema", "momentum", "frozen", "reference", "ref", "old"])
 
 
 @rule("GS102", "severed-gradient", Severity.ERROR)
@@ -81,14 +91,14 @@ def severed_gradient(recording: Recording) -> Iterator[Finding]:
     """One finding for each stop behind which a trained leaf never gets a gradient."""
     leaves = by_name(recording)
     for facts in _by_cut(recording, leaves).values():
-        lost = [fact for fact in facts if not got_gradient(leaves[fact.leaf])]
+        lost = [fact for fact in facts if fact.unfed or not got_gradient(leaves[fact.leaf])]
         if lost:
             yield _finding_for(recording, lost, some_remain=len(lost) < len(facts))
 
 
 def _by_cut(recording: Recording, leaves: dict[str, Leaf]) -> dict[object, list[SeveredLeaf]]:
     groups: dict[object, list[SeveredLeaf]] = {}
-    for fact in recording.severed:
+    for fact in (*recording.severed, *choosing_leaves(recording)):
         leaf = leaves.get(fact.leaf)
         if not fact.cuts or leaf is None or not is_trained(recording, leaf):
             continue
@@ -103,11 +113,17 @@ def _by_cut(recording: Recording, leaves: dict[str, Leaf]) -> dict[object, list[
 
 
 def _is_teacher(recording: Recording, leaf: Leaf, cut: Cut) -> bool:
-    """A part in eval mode inside a model in training, run without gradient: kept as it is on purpose."""
-    if cut.kind not in (CutKind.NO_GRAD, CutKind.INFERENCE_MODE) or not leaf.root_training:
+    """A part that is run without gradient and kept as it is on purpose.
+
+    It is in eval mode inside a model in training, or its name says so.
+    """
+    if cut.kind not in (CutKind.NO_GRAD, CutKind.INFERENCE_MODE):
         return False
+    words = {word for part in (leaf.module or "").split(".") for word in part.lower().split("_")}
+    if words & _TEACHERS:
+        return True
     own = (m for m in recording.modules if m.root == leaf.root and m.path == leaf.module)
-    return any(not module.training for module in own)
+    return leaf.root_training and any(not module.training for module in own)
 
 
 def _is_wanted_copy(recording: Recording, fact: SeveredLeaf) -> bool:
@@ -145,20 +161,32 @@ def _finding_for(recording: Recording, facts: list[SeveredLeaf], *, some_remain:
     frozen = shown[0] if len(shown) == 1 else common_prefix(shown)
     freeze = f"{frozen}.requires_grad_(False)" if frozen else "requires_grad_(False) on each"
     further = other_places([cut_location(other) for fact in facts for other in fact.cuts[1:]], than=location)
+    again = "its gradient ends here already" if cut.kind is CutKind.CHOICE else "and stops here again"
+    written = list(unique(name for fact in facts for name in fact.written_to))
     certain = all(other.certain for fact in facts for other in fact.cuts)
+    none = "no gradient to step with" if first.unfed else "no gradient"
     return _finding(
         severity=Severity.WARNING if some_remain else Severity.ERROR,
-        message=f"{what} {verb(shown, 'gets', 'get')} no gradient: it stops at {cut_words(recording, cut)}",
+        message=f"{what} {verb(shown, 'gets', 'get')} {none}: it stops at {cut_words(recording, cut)}",
         location=location,
         confidence=Confidence.CERTAIN if certain else Confidence.PROBABLE,
         label=cut_label(cut),
         subjects=names,
-        related=(*cut_related(cut), *(Related(where, "and stops here again") for where in further)),
+        related=(*cut_related(cut), *(Related(where, again) for where in further)),
         notes=(Note("path of the value", path_text(_from_leaf(first), location)),) if first.path else (),
         evidence={
             "cuts": [other.kind.value for other in first.cuts],
             "op": cut.op,
             "elements": sum(leaf.numel for leaf in leaves),
+            **({"written_to": written} if written else {}),
+            **({"unfed": True} if first.unfed else {}),
         },
-        fix=f"{cut_fix(recording, cut)}; or, if this stop is meant, {freeze}",
+        fix=f"{_fix(recording, first)}; or, if this stop is meant, {freeze}",
     )
+
+
+def _fix(recording: Recording, fact: SeveredLeaf) -> str:
+    cut = fact.cuts[0]
+    if cut.kind is CutKind.DATA and fact.written_to:
+        return functional_fix(recording, cut, fact.written_to)
+    return cut_fix(recording, cut)

@@ -2,8 +2,9 @@
 
 What it finds
     A trainable parameter of a model that ran and was differentiated, which no backward gave a
-    gradient and whose value reaches no loss. It is named where it is registered, one finding for a
-    module, with what the run showed: its module was never called, or it was called and does not use it.
+    gradient and whose value reaches no loss. It is named where it is registered, with what the run showed:
+    its module was never called, or was called and does not use it, or what it gives goes nowhere. There
+    is one finding for the outermost module of which all this is true, and for the same part of every layer.
 
 Why it matters
     It keeps its initial values. Usually a layer was written and forgotten in `forward`, or a list of
@@ -55,7 +56,8 @@ Use instead
 
 Limits
     A branch that the run did not reach (an expert that got no token, a head used in another phase)
-    looks unused: it is a warning. Nothing is said of a model none of whose parameters got a gradient,
+    looks unused: it is a warning, and information where another key of the same ModuleDict ran.
+    Nothing is said of a model none of whose parameters got a gradient,
     of frozen parameters, or of those that no optimizer owns.
 """
 
@@ -63,115 +65,110 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TypeAlias
 
 from gradscope.facts import Leaf, Recording
-from gradscope.finding import Finding, Location, Related, Severity
+from gradscope.finding import Finding, Related, Severity
 from gradscope.rules import rule
+from gradscope.rules._unused import Unused, Why, parts, star_numbers, unused_groups
 from gradscope.rules._words import (
     attribute_of,
     counted,
-    first_place,
-    got_gradient,
     grouped,
-    is_trained,
+    listing,
     other_places,
     spoken,
     unique,
+    verb,
 )
-
-_Key: TypeAlias = tuple[str | None, bool, tuple[str, int] | str]
 
 _finding = partial(Finding, "GS103", "unused-parameter")
 
 
 @rule("GS103", "unused-parameter", Severity.WARNING)
 def unused_parameter(recording: Recording) -> Iterator[Finding]:
-    """One finding for each module, or registering line, whose parameters no loss depends on."""
-    groups: dict[_Key, list[Leaf]] = {}
-    owners: dict[_Key, str] = {}
-    for leaf in _unused(recording):
-        owner = _owner(leaf)
-        where = _registered(leaf)
-        key = (leaf.root, leaf.module_called, where.at if where else owner)
-        groups.setdefault(key, []).append(leaf)
-        owners.setdefault(key, owner)
-    for key, leaves in groups.items():
-        yield _finding_for(recording, leaves, owners[key])
+    """One finding for each part of a model, or registering line, whose parameters no loss depends on."""
+    for group in unused_groups(recording):
+        yield _finding_for(recording, group)
 
 
-def _registered(leaf: Leaf) -> Location | None:
-    return first_place(leaf.registered_at, leaf.made_at)
-
-
-def _unused(recording: Recording) -> list[Leaf]:
-    severed = {fact.leaf for fact in recording.severed}
-    learning = {leaf.root for leaf in recording.leaves if got_gradient(leaf)}
-    return [
-        leaf
-        for leaf in recording.leaves
-        if leaf.root is not None
-        and leaf.root in learning
-        and leaf.root_called
-        and not leaf.reached
-        and leaf.name not in severed
-        and is_trained(recording, leaf)
-        and not got_gradient(leaf)
-    ]
-
-
-def _owner(leaf: Leaf) -> str:
-    """The outermost module around the leaf of which no part was called, else the leaf's own."""
-    return leaf.unused_module or leaf.module or ""
-
-
-def _finding_for(recording: Recording, leaves: list[Leaf], owner: str) -> Finding:
-    first = leaves[0]
+def _finding_for(recording: Recording, group: list[Unused]) -> Finding:
+    first, leaves = group[0], [one.leaf for one in group]
     names = unique(leaf.name for leaf in leaves)
-    modules = unique(leaf.module or "" for leaf in leaves)
-    location = _registered(first)
-    whole_module = not first.module_called and owner != ""
-    plural = len(names) > 1 and not whole_module
-    verdict = f"{'are' if plural else 'is'} never used"
-    if first.used:
-        verdict = f"{'get' if plural else 'gets'} no gradient"
-        why = f"{'they' if plural else 'it'} took part, but no loss depends on the result"
-    elif first.module_called:
-        why = f"the forward of {first.module_class or 'its module'} ran without {'them' if plural else 'it'}"
-    else:
-        why = "its module was never called"
-    what = _subject(spoken(recording, names), modules, owner)
-    further = other_places([_registered(leaf) for leaf in leaves], than=location)
+    chosen = _chosen_siblings(recording, first.leaf) if first.why is Why.NOT_CALLED else ()
+    verdict, why = _verdict(first, several=len(names) > 1)
+    if chosen:
+        verdict, why = "was not chosen in this run", f"{listing(chosen)} {verb(chosen, 'was', 'were')}"
+    further = other_places([one.registered_at for one in group], than=first.registered_at)
     return _finding(
-        severity=Severity.WARNING,
-        message=f"{what} {verdict}: {why}",
-        location=location,
+        severity=Severity.INFO if chosen else Severity.WARNING,
+        message=f"{_subject(recording, group, names)} {verdict}: {why}",
+        location=first.registered_at,
         label="registered here, and no loss depends on it",
         subjects=names,
         related=tuple(Related(where, "and here") for where in further[:3]),
         evidence={
-            "module": owner,
-            "module_called": first.module_called,
+            "module": first.module,
+            "module_called": first.leaf.module_called,
             "elements": sum(leaf.numel for leaf in leaves),
         },
-        fix=f"{_use(first, names, modules, owner, whole_module)}, or delete it; "
+        fix=f"{_use(recording, group)}, or delete it; "
         "if it serves another phase, requires_grad_(False) in this one",
     )
 
 
-def _subject(names: tuple[str, ...], modules: tuple[str, ...], owner: str) -> str:
-    if len(names) > 1 and len(modules) == 1 and owner:
-        return f"{names[0].rpartition('.')[0]} ({counted(len(names), 'parameter')})"
-    return grouped(names)
+def _verdict(first: Unused, *, several: bool) -> tuple[str, str]:
+    if first.why is Why.NOT_CALLED:
+        return "is never used", "its module was never called"
+    they, them = ("they", "them") if several else ("it", "it")
+    if first.why is Why.RESULT_UNUSED:
+        return f"{'get' if several else 'gets'} no gradient", (
+            f"{they} took part, but no loss depends on the result"
+        )
+    without = f"the forward of {first.leaf.module_class or 'its module'} ran without {them}"
+    return f"{'are' if several else 'is'} never used", without
 
 
-def _use(
-    first: Leaf, names: tuple[str, ...], modules: tuple[str, ...], owner: str, whole_module: bool
-) -> str:
-    if first.used:
-        module = attribute_of(first.module) if first.module else names[0].rpartition(".")[2]
-        return f"let the loss depend on what self.{module} gives"
-    if not whole_module:
-        return f"use self.{names[0].rpartition('.')[2]} in forward"
-    attribute = attribute_of(owner)
-    return f"call self.{attribute if len(modules) == 1 else attribute.partition('[')[0]} in forward"
+def _subject(recording: Recording, group: list[Unused], names: tuple[str, ...]) -> str:
+    """ "fc3 (2 parameters)", "last.* (10 parameters)", "h.*.attention in 12 blocks (24 parameters)"."""
+    said = spoken(recording, names)
+    if len(said) == 1:
+        return said[0]
+    owners = {one.leaf.module for one in group}
+    if len(owners) == 1 and group[0].leaf.module:
+        return f"{said[0].rpartition('.')[0]} ({counted(len(said), 'parameter')})"
+    blocks = {one.name for one in group}
+    alike = {star_numbers(name) for name in blocks}
+    of_all = min(alike)
+    if len(blocks) == 1 or len(alike) > 1 or "*" in (of_all[0], of_all[-1]):
+        return grouped(said)
+    return f"{of_all} in {counted(len(blocks), 'block')} ({counted(len(said), 'parameter')})"
+
+
+def _chosen_siblings(recording: Recording, leaf: Leaf) -> tuple[str, ...]:
+    """The siblings in a ModuleDict that ran while this module did not: a head for each task."""
+    parent = (leaf.unused_module or "").rpartition(".")[0]
+    dicts = _dicts(recording, leaf)
+    if parent not in dicts:
+        return ()
+    called = (m.path for m in recording.modules if m.root == leaf.root and m.called)
+    inside = (path.removeprefix(f"{parent}.") for path in called if path.startswith(f"{parent}."))
+    return unique(attribute_of(f"{parent}.{path.partition('.')[0]}", dicts) for path in inside)
+
+
+def _dicts(recording: Recording, leaf: Leaf) -> frozenset[str]:
+    return frozenset(
+        m.path for m in recording.modules if m.root == leaf.root and m.class_name == "ModuleDict"
+    )
+
+
+def _use(recording: Recording, group: list[Unused]) -> str:
+    first = group[0]
+    own = first.leaf.name.rpartition(".")[2]
+    if first.why is Why.NOT_IN_FORWARD:
+        return f"use self.{own} in forward"
+    attribute = attribute_of(first.module, _dicts(recording, first.leaf)) if first.module else own
+    if len(parts(group)) > 1:
+        attribute = attribute.partition("[")[0]
+    if first.why is Why.RESULT_UNUSED:
+        return f"let the loss depend on what self.{attribute} gives"
+    return f"call self.{attribute} in forward"

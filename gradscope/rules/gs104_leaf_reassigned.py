@@ -41,6 +41,7 @@ Limits
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -50,7 +51,7 @@ from gradscope.finding import Finding, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._cuts import cut_location
 from gradscope.rules._rewrites import fresh, leaf_made_last, under_new_name, updated_in_place
-from gradscope.rules._source import statement
+from gradscope.rules._source import simple_statement, statement
 
 _finding = partial(Finding, "GS104", "leaf-reassigned")
 _MOVES = ("to", "cuda", "cpu", "half", "bfloat16", "float", "double", "type")
@@ -67,7 +68,7 @@ def leaf_reassigned(recording: Recording) -> Iterator[Finding]:
         if consequence:
             yield _finding(
                 severity=Severity.ERROR,
-                message=f"`{fact.name}` was given to a new tensor: {consequence}",
+                message=f"`{fact.name}` was given to {_new_tensors(recording, fact)}: {consequence}",
                 location=fact.location,
                 label=f"from here on `{fact.name}` is the result of {fact.op}, not the leaf",
                 subjects=(fact.name,),
@@ -76,6 +77,12 @@ def leaf_reassigned(recording: Recording) -> Iterator[Finding]:
                 fix=_fix(recording, fact),
                 count=fact.count,
             )
+
+
+def _new_tensors(recording: Recording, fact: Rebinding) -> str:
+    node = simple_statement(statement(recording, fact.location))
+    is_many = isinstance(node, ast.Assign) and isinstance(node.value, ast.ListComp | ast.DictComp)
+    return "new tensors, not the leaves" if is_many else "a new tensor"
 
 
 def _never_a_leaf(recording: Recording, fact: Rebinding) -> Finding:

@@ -3,7 +3,8 @@
 What it finds
     A parameter, or a trainable tensor kept by a module, that got gradients but is registered in no
     model and owned by no optimizer: layers in a plain list or dict, a tensor attribute that is not an
-    `nn.Parameter`, a layer made inside `forward`.
+    `nn.Parameter`, the result of an op on a parameter (`nn.Parameter(x).to(dtype)`), a layer made inside
+    `forward`.
 
 Why it matters
     `parameters()`, `state_dict()`, `to()` and `train()` skip it. It gets a gradient at every step and
@@ -68,7 +69,7 @@ from functools import partial
 from gradscope.facts import Leaf, Recording
 from gradscope.finding import Finding, Location, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._rewrites import registered
+from gradscope.rules._rewrites import parameter_made_last, registered
 from gradscope.rules._source import statement
 from gradscope.rules._words import (
     counted,
@@ -113,6 +114,11 @@ def _is_unregistered(recording: Recording, leaf: Leaf) -> bool:
 def _holder(leaf: Leaf) -> str | None:
     """ "Net.heads['age']" -> "Net.heads"."""
     return leaf.stored_in.partition("[")[0] if leaf.stored_in else None
+
+
+def _is_in_module(leaf: Leaf) -> bool:
+    """Whether the holder keeps the module of this leaf, as in "Net.heads['age'].weight", not the leaf."""
+    return "." in (leaf.stored_in or "").rpartition("]")[2] and "[" in (leaf.stored_in or "")
 
 
 def _location(leaf: Leaf) -> Location | None:
@@ -161,6 +167,8 @@ def _is_made_in_forward(leaf: Leaf) -> bool:
 def _label(leaf: Leaf, holder: str | None) -> str:
     if _is_made_in_forward(leaf):
         return "made anew at every forward, with new random values"
+    if leaf.stored_result is not None:
+        return f"the result of {leaf.stored_result}, which is no Parameter any more"
     if not leaf.is_parameter:
         return "a plain tensor: nn.Module registers nn.Parameter and nn.Module attributes only"
     if holder and "[" in (leaf.stored_in or ""):
@@ -178,7 +186,17 @@ def _fix(recording: Recording, leaf: Leaf, holder: str | None, location: Locatio
     if _is_made_in_forward(leaf):
         kind = leaf.module_class or "Linear"
         return f"self.{kind.lower()} = {kind}(...) once, in __init__, and call self.{kind.lower()} here"
-    line = registered(statement(recording, location), is_parameter=leaf.is_parameter) if holder else None
+    if leaf.stored_result is not None:
+        return parameter_made_last(statement(recording, location)) or "make the finished tensor the Parameter"
+    line = None
+    if holder:
+        attribute = holder.rpartition(".")[2]
+        line = registered(
+            statement(recording, location),
+            attribute,
+            is_parameter=leaf.is_parameter,
+            in_module=_is_in_module(leaf),
+        )
     if line is not None:
         return line
     if holder is None:

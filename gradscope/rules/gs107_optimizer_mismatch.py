@@ -60,6 +60,8 @@ from gradscope.rules._source import statement
 from gradscope.rules._words import counted, first_place, grouped, other_places, place, spoken, unique, verb
 
 _finding = partial(Finding, "GS107", "optimizer-mismatch")
+_MOST_PARTS = 4
+_MOST_TWICE = 256
 
 
 @rule("GS107", "optimizer-mismatch", Severity.ERROR)
@@ -111,7 +113,7 @@ def _shared(recording: Recording, mismatch: Mismatch) -> Finding:
             Related(spot, "the other optimizer of the same parameters")
             for spot in other_places([twin.location if twin else None], than=optimizer.location)
         ),
-        evidence=_evidence(optimizer, leaves, mismatch.reason),
+        evidence={**_evidence(optimizer, leaves, mismatch.reason), "twice": owned[:_MOST_TWICE]},
         fix=f"give one of the two {leaves[0].root}'s parameters",
     )
 
@@ -130,7 +132,6 @@ def _forgotten(recording: Recording, mismatch: Mismatch) -> Finding:
         "between": "most of the same model is trained, and this part is not",
     }[mismatch.reason]
     target = target_of(statement(recording, optimizer.location)) or "optimizer"
-    owner = leaves[0].root or "model"
     return _finding(
         severity=Severity.WARNING if may_be_meant else Severity.ERROR,
         message=f"{grouped(shown)} {verb(shown, 'gets', 'get')} gradients, but no optimizer owns "
@@ -142,7 +143,7 @@ def _forgotten(recording: Recording, mismatch: Mismatch) -> Finding:
         related=tuple(Related(spot, "registered here") for spot in _made(made, optimizer)),
         notes=(Note("because", why),),
         evidence=_evidence(optimizer, leaves, mismatch.reason),
-        fix=f'{target}.add_param_group({{"params": {_expression(leaves, owner)}.parameters()}}); '
+        fix=f'{target}.add_param_group({{"params": {_given(recording, leaves)}}}); '
         "or, if it is meant to stay as it is, freeze it with requires_grad_(False)",
     )
 
@@ -151,11 +152,48 @@ def _made(made: Location | None, optimizer: OptimizerFact) -> list[Location]:
     return other_places([made], than=optimizer.location)
 
 
-def _expression(leaves: tuple[Leaf, ...], owner: str) -> str:
-    modules = {leaf.module or "" for leaf in leaves}
-    only = modules.pop() if len(modules) == 1 else ""
-    name = owner if owner.isidentifier() and owner.islower() else "model"
-    return f"{name}.{only}" if only and not any(part.isdigit() for part in only.split(".")) else name
+def _given(recording: Recording, leaves: tuple[Leaf, ...]) -> str:
+    """An expression for exactly these parameters: a group must not hold one that is owned already."""
+    root = leaves[0].root or "model"
+    name = root if root.isidentifier() and root.islower() else "model"
+    missing = {leaf.name for leaf in leaves}
+    of_root = [leaf for leaf in recording.leaves if leaf.root == leaves[0].root and leaf.requires_grad]
+    wholes = _whole_modules(of_root, missing)
+    rest = [leaf for leaf in leaves if not any(_is_inside(leaf, path) for path in wholes)]
+    parts = [f"{_written(name, path)}.parameters()" for path in wholes]
+    parts += [_written(name, leaf.name.removeprefix(f"{root}.")) for leaf in rest]
+    if len(parts) == 1 and wholes:
+        return parts[0]
+    stars = [f"*{part}" if part.endswith("()") else part for part in parts[:_MOST_PARTS]]
+    return f"[{', '.join(stars)}{', ...' if len(parts) > _MOST_PARTS else ''}]"
+
+
+def _whole_modules(leaves: list[Leaf], missing: set[str]) -> list[str]:
+    """The outermost modules all of whose parameters are missing; "" is the whole model."""
+    paths = {""}
+    for leaf in leaves:
+        parts = (leaf.module or "").split(".") if leaf.module else []
+        paths |= {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    found: list[str] = []
+    for path in sorted(paths, key=lambda one: (one.count(".") + bool(one), one)):
+        inside = [leaf for leaf in leaves if _is_inside(leaf, path)]
+        covered = any(_covers(outer, path) for outer in found)
+        if not covered and inside and all(leaf.name in missing for leaf in inside):
+            found.append(path)
+    return found
+
+
+def _is_inside(leaf: Leaf, path: str) -> bool:
+    return _covers(path, leaf.module or "")
+
+
+def _covers(outer: str, path: str) -> bool:
+    return not outer or path == outer or path.startswith(f"{outer}.")
+
+
+def _written(name: str, path: str) -> str:
+    """ "layers.0.weight" of `net` as it is written: "net.layers[0].weight"."""
+    return name + "".join(f"[{p}]" if p.isdigit() else f".{p}" for p in path.split(".") if p)
 
 
 def _evidence(

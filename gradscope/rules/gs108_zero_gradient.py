@@ -3,7 +3,8 @@
 What it finds
     Parameters whose gradient was exactly 0 in every backward of the run, and the op whose backward
     got a gradient and passed on only zeros: a ReLU with no positive input, `round` or `sign`, a
-    saturated sigmoid, a softmax over one element, a factor or a mask of zeros.
+    saturated sigmoid, a softmax over one element, a factor or a mask of zeros. Where a hook of the
+    program gives the zeros, it is the line that registered the hook.
 
 Why it matters
     A zero gradient is not a missing one: nothing warns, `.grad` is there, and the parameter stays
@@ -148,18 +149,20 @@ def _finding_for(
     subjects = unique(name for name in fact.leaves if name in names)
     leaves = list(map(by_name(recording).get, subjects))
     what = grouped(spoken(recording, subjects), noun_for(leaves))
+    reason = zero_reason(fact, snippet(recording, fact.location))
     return _finding(
         severity=severity,
-        message=f"the gradient of {what} is exactly 0: {zero_reason(fact)}",
+        message=f"the gradient of {what} is exactly 0: {reason}",
         location=fact.location,
-        label=f"{fact.node} got a gradient and passed on only zeros",
+        label=f"{fact.node if fact.hook is None else 'this hook'} got a gradient and passed on only zeros",
         subjects=(*subjects, *sorted(fed)),
-        related=tuple(_also(facts, fact.location)),
+        related=tuple(_also(recording, facts, fact.location)),
         notes=tuple(_notes(recording, severity, subjects, fed)),
         evidence={
             "node": fact.node,
             "backwards": fact.backwards,
             "factor": fact.factor,
+            "hook": fact.hook,
             "elements": sum(leaf.numel for leaf in leaves if leaf),
         },
         fix=_fix(recording, fact),
@@ -167,8 +170,10 @@ def _finding_for(
     )
 
 
-def _also(facts: list[ZeroedAt], primary: Location | None) -> Iterator[Related]:
-    reasons = {fact.location: zero_reason(fact) for fact in facts if fact.location}
+def _also(recording: Recording, facts: list[ZeroedAt], primary: Location | None) -> Iterator[Related]:
+    reasons = {
+        fact.location: zero_reason(fact, snippet(recording, fact.location)) for fact in facts if fact.location
+    }
     for where in other_places(list(reasons), than=primary):
         yield Related(where, f"the other way to the loss: {reasons[where]}")
 

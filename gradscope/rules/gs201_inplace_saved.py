@@ -49,6 +49,7 @@ from gradscope.rules._words import (
     caught,
     ended,
     first_place,
+    keeps_failing,
     node_words,
     op_words,
     other_places,
@@ -79,7 +80,7 @@ def _finding_for(recording: Recording, fact: InplaceConflict) -> Finding:
     by_step = change is not None and change.op.endswith(".step")
     saved = role(fact.saved)
     return _finding(
-        severity=ended(fact.ended_program),
+        severity=ended(fact.ended_program, keeps_failing=keeps_failing(recording, fact.backward)),
         message=f"{quoted(subject, _shape(fact))} was changed {_how(fact)} after {op} saved it for backward",
         location=location,
         confidence=Confidence.CERTAIN if change and change.location else Confidence.PROBABLE,

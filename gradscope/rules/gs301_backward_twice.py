@@ -55,6 +55,7 @@ from gradscope.rules._words import (
     caught,
     ended,
     first_place,
+    keeps_failing,
     node_words,
     other_places,
     path_text,
@@ -90,7 +91,7 @@ def _carried_over(recording: Recording, fact: SecondBackward) -> Finding:
     freed = f" of {place(fact.freed_by, location)}" if fact.freed_by else ""
     what = name or "the tensor that is carried over"
     return _finding(
-        severity=ended(fact.ended_program),
+        severity=ended(fact.ended_program, keeps_failing=keeps_failing(recording, fact.location)),
         message=f"backward runs into the graph of an earlier step, which the backward{freed} has freed",
         location=location,
         label=f"{quoted(name, 'a tensor')} carries the old graph into this step",
@@ -117,7 +118,7 @@ def _built_once(recording: Recording, fact: SecondBackward) -> Finding:
     related = [Related(where, "it is used again here") for where in other_places(used_at, than=location)]
     lines = {where.at for where in (location, *used_at) if where}
     return _finding(
-        severity=ended(fact.ended_program),
+        severity=ended(fact.ended_program, keeps_failing=keeps_failing(recording, fact.location)),
         message=f"{quoted(fact.subject, 'this graph')} is built once and used in every step, "
         f"but the backward of {place(fact.freed_by, location)} frees its graph",
         location=location,
@@ -143,7 +144,7 @@ def _walked_again(recording: Recording, fact: SecondBackward) -> Finding:
         message = "several backwards walk one graph, and the first has freed it"
         fix = "add the losses up and call backward() once, or pass retain_graph=True to all but the last"
     return _finding(
-        severity=ended(fact.ended_program),
+        severity=ended(fact.ended_program, keeps_failing=keeps_failing(recording, fact.location)),
         message=message,
         location=fact.location,
         label="the values saved for this backward are gone",

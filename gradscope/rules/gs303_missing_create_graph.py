@@ -60,7 +60,7 @@ from gradscope.facts import CutKind, GradWithoutGraph, MissingGraph, Recording
 from gradscope.finding import Finding, Location, Note, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._cuts import grad_fix
-from gradscope.rules._words import caught, ended, first_place, listing, other_places, path_text
+from gradscope.rules._words import caught, ended, first_place, keeps_failing, listing, other_places, path_text
 
 _finding = partial(Finding, "GS303", "missing-create-graph")
 _LABEL = "without create_graph=True the result is a constant"
@@ -98,7 +98,7 @@ def _no_graph_at_all(recording: Recording, fact: MissingGraph) -> Finding:
     cut = fact.cuts[0]
     location = first_place(cut.location, fact.location)
     return _finding(
-        severity=ended(fact.ended_program),
+        severity=ended(fact.ended_program, keeps_failing=keeps_failing(recording, fact.location)),
         message=f"{fact.call}() on a value that was computed from a gradient without a graph",
         location=location,
         label=_LABEL,

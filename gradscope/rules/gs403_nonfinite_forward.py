@@ -2,7 +2,9 @@
 
 What it finds
     The first op on the way to a non-finite loss whose inputs were finite and whose result was not; or,
-    where the data or a parameter was handed in non-finite, the first op that used it.
+    where the data or a parameter was handed in non-finite, the first op that used it. A program that
+    ends before its backward counts too, where the call that raised was given the NaN (a loss function,
+    a distribution), or where it stopped by itself beside a loss that is not finite.
 
 Why it matters
     A non-finite loss makes every gradient non-finite. What one sees is a loss of NaN, or an optimizer
@@ -72,11 +74,11 @@ def _finding_for(recording: Recording, fact: NonfiniteForward) -> Finding:
     what = _NAMES.get(fact.kind, fact.kind)
     loss = _NAMES.get(fact.loss, fact.loss)
     if fact.source is not None:
-        message = f"{_given(recording, fact.source, what, fact.op)}: the loss is {loss}"
-        label = f"the first op that uses it, on the way to a loss of {loss}"
+        message = f"{_given(recording, fact.source, what, fact.op)}{_then(fact, loss)}"
+        label = f"the first op that uses it, on the way to {fact.refused_by or f'a loss of {loss}'}"
     else:
-        message = f"{op_words(fact.op)} gives the first {what} of the forward pass: the loss is {loss}"
-        label = f"first {what} on the way to the loss"
+        message = f"{op_words(fact.op)} gives the first {what} of the forward pass{_then(fact, loss)}"
+        label = f"first {what} on the way to {fact.refused_by or 'the loss'}"
     source = fact.source if fact.source and recording.leaf(fact.source) else None
     return _finding(
         severity=Severity.ERROR,
@@ -93,10 +95,22 @@ def _finding_for(recording: Recording, fact: NonfiniteForward) -> Finding:
             "loss": fact.loss,
             "step": fact.step,
             "source": fact.source,
+            "ended_program": fact.refused_by is not None,
         },
         fix=_fix(recording, fact),
         count=fact.count,
     )
+
+
+def _then(fact: NonfiniteForward, loss: str) -> str:
+    """What became of it: a loss that is not finite, or a call that refused it and ended the program."""
+    return f", and {op_words(fact.refused_by)} refuses it" if fact.refused_by else f": the loss is {loss}"
+
+
+def _end(fact: NonfiniteForward) -> str:
+    if fact.refused_by is None:
+        return "the backward of this loss"
+    return f"{op_words(fact.refused_by)} refuses it" if fact.refused_by else "the program stops here"
 
 
 def _given(recording: Recording, source: str, what: str, op: str) -> str:
@@ -111,7 +125,7 @@ def _given(recording: Recording, source: str, what: str, op: str) -> str:
 
 def _related(fact: NonfiniteForward, location: Location | None) -> Iterator[Related]:
     for where in other_places([fact.backward], than=location):
-        yield Related(where, "the backward of this loss")
+        yield Related(where, _end(fact))
 
 
 def _notes(fact: NonfiniteForward, location: Location | None) -> Iterator[Note]:

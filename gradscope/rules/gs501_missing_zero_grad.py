@@ -121,7 +121,7 @@ def _related(fact: StaleGradient) -> Iterator[Related]:
 def _often(fact: StaleGradient) -> tuple[Note, ...]:
     if fact.steps < 2:
         return ()
-    return (Note("steps", f"{fact.count:,} of {fact.steps:,} used such a sum"),)
+    return (Note("seen", f"in {fact.count:,} of {fact.steps:,} steps"),)
 
 
 def _zeroing(recording: Recording, fact: StaleGradient) -> str:

@@ -3,7 +3,8 @@
 import pytest
 
 from gradscope.facts import CutKind
-from gradscope.folds.flow import Flow, Severing, Value
+from gradscope.folds.dead_terms import dead_terms
+from gradscope.folds.flow import Severing, Value
 
 
 class Place:
@@ -30,7 +31,7 @@ def constant_gradient(of, op="autograd.grad"):
 
 
 def found(root):
-    return [call for call, _ in Flow.dead_terms([root], lambda key: key == WEIGHT)]
+    return [call for call, _ in dead_terms([root], lambda key: key == WEIGHT)]
 
 
 @pytest.mark.parametrize("size", ["pow", "square", "abs", "norm", "sqrt", "linalg_vector_norm"])
@@ -70,3 +71,18 @@ def test_a_gradient_that_enters_a_network_or_weighs_a_loss_is_meant():
 def test_a_read_of_grad_is_not_asked_what_it_was_computed_from():
     read = constant_gradient(leaf(TEACHER), op="grad")
     assert found(made("add", made("linear", leaf(WEIGHT), leaf(INPUT)), read)) == [read]
+
+
+def test_what_moves_a_leaf_again_and_again_is_an_update_too():
+    weight, learned = leaf(WEIGHT), made("linear", leaf(WEIGHT), leaf(INPUT))
+    call = constant_gradient(made("linear", weight, leaf(INPUT)))
+    once = made("sub", weight, made("mul", made("add", call, learned)))
+    twice = made("sub", once, made("mul", made("add", call, learned)))
+    assert found(made("sum", made("pow", twice))) == []
+
+
+def test_a_learned_weight_of_a_loss_hides_no_penalty():
+    output = made("linear", leaf(WEIGHT), leaf(INPUT))
+    call = constant_gradient(output)
+    penalty = made("mul", made("add", output, made("pow", call)))
+    assert found(made("add", leaf(WEIGHT), penalty)) == [call]

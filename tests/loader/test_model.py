@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from gradscope.errors import InputError, TargetError, UsageError
+from gradscope.recorder import Recorder
 from tests.loader.conftest import Run, Write
 
 MODEL = """
@@ -273,3 +274,9 @@ def test_what_the_program_raises_comes_out(write: Write, run_model: Run) -> None
     write("broken.py", "import no_such_module_at_all\n")
     with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
         run_model("broken.py:Net")
+
+
+def test_the_inputs_go_by_the_names_of_the_arguments(run_model: Run) -> None:
+    with Recorder() as recorder:
+        run_model("model.py:energy", "randn(3)", "k=3")
+    assert [leaf.name for leaf in recorder.recording().leaves] == ["x"]

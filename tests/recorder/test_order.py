@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 
 import pytest
@@ -213,3 +214,29 @@ def test_a_step_by_hand_follows_the_gradient(change, stepped):
                 change(weight)
 
     assert bool(recorded(program).stale_gradients) is stepped
+
+
+def test_the_order_in_several_threads_is_not_judged():
+    def accumulate():
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(4):
+            model(torch.ones(2, 3)).sum().backward()
+            optimizer.step()
+
+    def in_threads(count):
+        for _ in range(count):
+            thread = threading.Thread(target=accumulate)
+            thread.start()
+            thread.join()
+            held.append(thread)
+
+    held = []
+    assert len(recorded(lambda: in_threads(1)).stale_gradients) == 1
+    recorder = Recorder()
+    with recorder:
+        accumulate()
+        in_threads(1)
+    recording = recorder.recording()
+    assert recording.stale_gradients == ()
+    assert [text for text in recording.not_seen if text.startswith("the order of zeroing")]

@@ -7,7 +7,7 @@ import io
 from gradscope.report import Report
 from gradscope.reporters import render
 
-from . import samples, samples_frames, samples_lessons, samples_models
+from . import samples, samples_frames, samples_lessons, samples_loops, samples_models
 from .samples import HOME, Sample
 
 SAMPLES: dict[str, Sample] = {
@@ -29,6 +29,8 @@ SAMPLES: dict[str, Sample] = {
         samples_frames.several_files,
         samples_frames.hard_lines,
         samples_frames.hostile,
+        samples_loops.training_loop,
+        samples_loops.loop_in_a_library,
     )
 }
 

@@ -24,6 +24,7 @@ from .rendering import SAMPLES, json_text
 from .samples import HOME, cut, nan_birth
 from .samples_frames import hostile, several_files
 from .samples_lessons import chain_rule, interrupted
+from .samples_loops import training_loop
 
 SCHEMA = Path(reporters.__file__).with_name("schema-v1.json")
 
@@ -174,3 +175,31 @@ def test_a_location_without_columns() -> None:
     finding = replace(cut().findings[0], location=Location("<stdin>", 3))
     location = strictly(json_text(replace(cut(), findings=(finding,))))["findings"][0]["location"]
     assert (location["path"], location["column"], location["end_line"]) == ("<stdin>", None, None)
+
+
+def test_the_loop_and_the_hooks() -> None:
+    whole = strictly(json_text(training_loop()))
+    loop, hooks = whole["loop"], whole["hooks"]
+    assert (loop["steps"], loop["usual"], loop["orders"], loop["left_out"]) == (400, 310, 4, 1)
+    assert [phase["kind"] for phase in loop["phases"]][:5] == ["forward", "loss", "backward", "clip", "step"]
+    assert loop["phases"][2]["last"] == "Infinity"
+    assert hooks[0]["changes"][0] == {
+        "effect": "scaled",
+        "count": 79,
+        "before": 1.31,
+        "after": 0.655,
+        "factor": 0.5,
+    }
+    assert hooks[2]["location"] is None
+    assert hooks[3]["changes"] == []
+    assert strictly(json_text(interrupted()))["loop"] is None
+
+
+def test_the_loop_and_the_hooks_without_values() -> None:
+    whole = strictly(json_text(training_loop(), redact=True))
+    phases, hooks = whole["loop"]["phases"], whole["hooks"]
+    assert {phase["first"] for phase in phases} | {phase["last"] for phase in phases} == {None}
+    assert {change[key] for hook in hooks for change in hook["changes"] for key in ("before", "factor")} == {
+        None
+    }
+    assert hooks[0]["on"] == ["encoder.weight", "encoder.bias", "head.weight", "head.bias"]

@@ -126,6 +126,17 @@ def test_code_in_backticks_is_hidden_and_names_are_not() -> None:
     assert hidden == f"`h.weight` and `...` and `net.encoder.*`, read from {HIDDEN_PATH} and {HIDDEN_PATH}"
 
 
+def test_measured_values_in_a_message_are_hidden_and_counts_are_not() -> None:
+    message = "gradients shrink 7.1x a layer: 7.4e-18 in layers.0 against 1.0e+00 in h.1e3.fc, over 21 layers"
+    finding = replace(cut().findings[0], message=message, label="layers.0.weight gets 7.4e-18")
+    (redacted,) = redact(replace(cut(), findings=(finding,)), HOME).findings
+    assert (
+        redacted.message
+        == "gradients shrink ... a layer: ... in layers.0 against ... in h.1e3.fc, over 21 layers"
+    )
+    assert redacted.label == "layers.0.weight gets ..."
+
+
 def test_a_path_with_blanks_is_hidden_whole() -> None:
     path = "/mnt/my secret disk/train me.py"
     finding = Finding("GS101", "no-graph", Severity.ERROR, f"see {path}", Location(path, 3))

@@ -91,6 +91,8 @@ def test_width_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "fileno", lambda: 1)
     monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((93, 40)))
     assert page.width_of(terminal, None) == 93
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((0, 0)))
+    assert page.width_of(terminal, None) == 80  # nobody told the terminal its size
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
@@ -182,6 +184,17 @@ def test_many_silenced_findings_are_counted() -> None:
     assert "--ignore 10" not in shown
     assert "and 4 more" in shown
     assert "14 silenced" in shown
+
+
+def test_what_one_thing_silenced_often_is_one_line() -> None:
+    finding = cut().findings[0]
+    rules = [f"GS10{number}" for number in (2, 2, 1, 3, 4, 5, 6)]
+    many = [Suppressed(replace(finding, code=code, rule="[red]x"), "baseline b\x1b.json") for code in rules]
+    few = [Suppressed(finding, "inline comment")] * 3
+    shown = text(replace(gpt(), suppressed=(*many[:4], *few, *many[4:])), 120)
+    counted = "1 GS101 [red]x, 2 GS102 [red]x, 1 GS103 [red]x, 1 GS104 [red]x, 1 GS105 [red]x and 1 more"
+    assert f"silenced 7 findings ({counted}), by baseline b\\x1b.json" in " ".join(shown.split())
+    assert shown.count("by inline comment") == 3
 
 
 def test_the_traceback_is_shortened_only_where_a_finding_explains_it() -> None:

@@ -256,3 +256,11 @@ def test_bars() -> None:
         "██▏",
         "████",
     ]
+
+
+def test_a_run_drops_its_long_class_rather_than_half_of_its_name() -> None:
+    blocks = [leaf for i in range(12) for leaf in linear(f"encoder.layers.{i}", (4, 4), 1.0)]
+    paths = {f"encoder.layers.{i}": "ALongNameOfAnEncoderLayer" for i in range(12)}
+    recording = of(*blocks, **paths)
+    assert row(recording, "Net.encoder.layers").startswith("Net.encoder.layers [12 blocks]")
+    assert any("[12 x ALongNameOfAnEncoderLayer]" in line for line in shown(recording, 120))

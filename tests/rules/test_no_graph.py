@@ -1,7 +1,9 @@
 from dataclasses import replace
 
-from gradscope.facts import Cut, CutKind, MissingGraph, SeveredLeaf, Step
-from gradscope.finding import Severity
+import pytest
+
+from gradscope.facts import Backward, Cut, CutKind, ExitedLeaf, MissingGraph, SeveredLeaf, Step
+from gradscope.finding import Confidence, Severity
 
 from .facts_samples import Source, check, leaf, only
 
@@ -68,7 +70,7 @@ def test_without_a_cut_it_says_why():
     constant = replace(FACT, cuts=(), path=())
     found = only("GS101", SOURCE.recording(missing_graphs=(constant,)))
     assert found.location == FACT.location
-    assert "computed from constants only" in found.message
+    assert "no tensor that it was computed from requires a gradient" in found.message
 
     frozen = SOURCE.recording(missing_graphs=(constant,), leaves=(leaf("w", requires_grad=False),))
     assert "every tensor it could depend on is frozen (1 leaf)" in only("GS101", frozen).message
@@ -92,3 +94,33 @@ def test_a_gradient_without_create_graph_belongs_to_another_rule():
     recording = SOURCE.recording(missing_graphs=(replace(FACT, cuts=(cut,)),))
     assert check("GS101", recording) == []
     assert only("GS303", recording).location == CUT.location
+
+
+def test_a_number_is_followed_by_its_name_into_the_backward():
+    source = Source(
+        """
+        part = net(x).mean().item()
+        loss = torch.FloatTensor([part]).sum()
+        other = 1
+        loss.backward()
+        """
+    )
+    cut = Cut(CutKind.PYTHON_NUMBER, "item", source.at("net(x).mean().item()"))
+    left = ExitedLeaf("net.weight", (cut,), (), (cut.location,), None)
+    fact = MissingGraph(source.at("loss.backward()"), "backward", (), (), None, ended_program=True)
+    found = only("GS101", source.recording(missing_graphs=(fact,), exited=(left,)))
+    assert (found.location, found.confidence) == (cut.location, Confidence.PROBABLE)
+    unrelated = replace(left, exits=(source.at("other = 1"),))
+    assert (
+        only("GS101", source.recording(missing_graphs=(fact,), exited=(unrelated,))).location == fact.location
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "failed", "severity"),
+    [(3, 3, "error"), (3, 2, "error"), (3, 1, "info"), (1, 1, "info")],
+)
+def test_a_backward_that_fails_in_every_step_is_an_error(count, failed, severity):
+    line = Backward(FACT.location, "backward", count, 0, 0, None, None, failed=failed)
+    facts = SOURCE.recording(missing_graphs=(replace(FACT, ended_program=False),), backwards=(line,))
+    assert only("GS101", facts).severity == severity

@@ -345,3 +345,12 @@ def test_data_that_was_handed_in():
 def test_growth_is_a_matter_of_the_step_size():
     found = forward(replace(LOG, op="pow", inputs=(stats("x", largest=1e25),)))
     assert found.fix.startswith("lower the learning rate")
+
+
+def test_a_hook_that_makes_nan_is_named():
+    birth = replace(SQRT, node="AccumulateGrad", origin="hook", hook="unit_rows", saved=(), spread=())
+    found = only("GS401", recording(birth))
+    assert found.label == "first NaN of this backward: the hook unit_rows, registered here, makes it"
+    assert (found.location, found.confidence) == (birth.location, Confidence.CERTAIN)
+    assert found.evidence["hook"] == "unit_rows"
+    assert found.fix == "check the hook: what it returns is not finite"

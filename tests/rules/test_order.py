@@ -42,7 +42,7 @@ def test_the_backward_that_adds_to_used_gradients():
     assert found.message.startswith("w and b (2 parameters) are stepped by SGD with gradients that hold")
     assert found.fix == "call opt.zero_grad() before line 4"
     assert [(one.location, one.message) for one in found.related] == [(STEP, "this step uses the sum")]
-    assert found.notes[0].text == "3 of 4 used such a sum"
+    assert [(note.heading, note.text) for note in found.notes] == [("seen", "in 3 of 4 steps")]
     assert found.subjects == ("w", "b")
 
 

@@ -214,3 +214,22 @@ def test_silent_where_a_few_parameters_are_picked_out_by_name():
     ]
     leaves = [replace(one, optimizers=(0,)) if one.name.endswith("bias") else one for one in leaves]
     assert check("GS107", recording(*leaves, modules=modules("net", "a", "b", "c"))) == []
+
+
+def test_the_result_of_an_op_on_a_parameter():
+    source = Source("self.scale = nn.Parameter(torch.ones(3)).to(dtype)")
+    where = source.at("self.scale")
+    kept = leaf("scale", got(), stored_in="Net.scale", stored_at=where, stored_result="to")
+    found = only("GS106", source.recording(leaves=(kept,), optimizers=(OWNER,)))
+    assert found.label == "the result of to, which is no Parameter any more"
+    assert found.fix == "self.scale = nn.Parameter(torch.ones(3).to(dtype))"
+
+
+def test_a_new_group_holds_nothing_that_is_owned_already():
+    taken = ("a.weight", "c.bias", "d.weight", "e.weight")
+    names = (*taken, "b.0.weight", "b.1.weight", "c.weight")
+    leaves = [registered("net", name, got(), optimizers=(0,) if name in taken else ()) for name in names]
+    owner = optimizer(*taken, location=BUILT)
+    facts = recording(*leaves, optimizers=(owner,), modules=modules("net", "a", "b.0", "b.1", "c", "d", "e"))
+    found = only("GS107", facts)
+    assert 'add_param_group({"params": [*net.b.parameters(), net.c.weight]})' in found.fix

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradscope.facts import Cut, CutKind, GradWithoutGraph, SeveredLeaf, Step
+from gradscope.facts import Cut, CutKind, ExitedLeaf, GradWithoutGraph, ModuleFact, SeveredLeaf, Step
 from gradscope.finding import Confidence, Severity
 
 from .facts_samples import Source, check, got, only, optimizer, registered
@@ -154,3 +154,85 @@ def test_the_fix_of_a_block_depends_on_how_it_was_entered(header, text, fix):
     source = Source(f"{header}\n    h = encode(x)" if header.endswith(":") else f"{header}\nh = encode(x)")
     cut = Cut(CutKind.NO_GRAD, "linear", source.at("encode(x)", -1), block=source.at(text))
     assert fix in only("GS102", recording(severed(NAMES[0], cut), source=source)).fix
+
+
+ROUTED = Source(
+    """
+    k = gate(x).argmax()
+    y = experts[k](x)
+    print(k)
+    loss = y.mean() + extra
+    """
+)
+ARGMAX = Cut(CutKind.INTEGER, "argmax", ROUTED.at("gate(x).argmax()"))
+
+
+def exited(exit_text, *cuts, exits=None):
+    last = Cut(CutKind.CHOICE, "index", ROUTED.at(exit_text))
+    return ExitedLeaf(NAMES[0], (*cuts, last), (), exits or (last.location,), None)
+
+
+def routed(*facts, source=ROUTED, **more):
+    leaves = (registered("net", NAMES[0], optimizers=(0,)), registered("net", "e.weight", got()))
+    return source.recording(exited=facts, leaves=leaves, optimizers=(optimizer(NAMES[0]),), **more)
+
+
+def test_a_value_that_only_chooses_is_cut_where_it_left_torch():
+    found = only("GS102", routed(exited("experts[k]", ARGMAX)))
+    assert (found.location, found.confidence) == (ROUTED.at("experts[k]"), Confidence.PROBABLE)
+    assert "it stops at index(), whose result only chooses what is computed" in found.message
+    assert [(one.location, one.message) for one in found.related] == [
+        (ARGMAX.location, "its gradient ends here already")
+    ]
+    assert check("GS103", routed(exited("experts[k]", ARGMAX))) == []
+
+
+def test_a_value_that_is_only_printed_chooses_nothing():
+    source = Source("k = gate(x).mean()\nprint(k.item())")
+    cut = Cut(CutKind.PYTHON_NUMBER, "item", source.at("k.item()"))
+    fact = ExitedLeaf(NAMES[0], (cut,), (), (cut.location,), None)
+    assert check("GS102", routed(fact, source=source)) == []
+
+
+def test_a_choice_is_followed_out_of_the_function_that_returns_it():
+    source = Source(
+        """
+        def route(x):
+            return gate(x).argmax().item()
+        y = experts[route(x)](x)
+        """
+    )
+    cut = Cut(CutKind.CHOICE, "item", source.at("gate(x).argmax().item()"))
+    fact = ExitedLeaf(NAMES[0], (cut,), (), (cut.location, source.at("route(x)", 1)), None)
+    assert only("GS102", routed(fact, source=source)).location == cut.location
+    inside = replace(fact, exits=fact.exits[:1])
+    assert check("GS102", routed(inside, source=source)) == []
+
+
+def test_a_way_inside_torch_comes_before_a_choice():
+    inside = SeveredLeaf(NAMES[0], (replace(ARGMAX, location=ROUTED.at("y.mean()")),), (), None)
+    found = only("GS102", routed(exited("experts[k]", ARGMAX), severed=(inside,)))
+    assert found.location == ROUTED.at("y.mean()")
+
+
+def test_what_is_written_into_a_parameter_is_to_be_called_with():
+    source = Source("target.weight.data = w")
+    cut = Cut(CutKind.DATA, "data =", source.at("target.weight.data"))
+    fact = SeveredLeaf("hyper.weight", (cut,), (), None, written_to=("target.weight",))
+    leaves = (
+        registered("hyper", "hyper.weight", optimizers=(0,)),
+        registered("target", "target.weight", got(), module=""),
+    )
+    found = only("GS102", source.recording(severed=(fact,), leaves=leaves, optimizers=(optimizer("hyper"),)))
+    assert "torch.func.functional_call(target, {'weight': w}, inputs)" in found.fix
+    assert "stops at .data =, which writes the values without their graph" in found.message
+
+
+@pytest.mark.parametrize(
+    ("name", "silent"), [("teacher.0.weight", True), ("ema_net.weight", True), ("encoder.0.weight", False)]
+)
+def test_a_part_that_is_called_a_teacher_is_left_alone(name, silent):
+    block = Cut(CutKind.NO_GRAD, "linear", SOURCE.at("encoder(batch)"))
+    leaves = (registered("net", name, optimizers=(0,)),)
+    facts = recording(severed(name, block), leaves=leaves, owned=(), modules=(ModuleFact("net", "", "Net"),))
+    assert (check("GS102", facts) == []) is silent

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradscope.facts import SeveredLeaf
+from gradscope.facts import ModuleFact, SeveredLeaf
 from gradscope.finding import Severity
 
 from .facts_samples import Source, check, got, leaf, only, optimizer, registered
@@ -15,6 +15,10 @@ SOURCE = Source(
             self.fc3 = nn.Linear(8, 8)
             self.heads = nn.ModuleList(nn.Linear(8, 2) for _ in range(3))
             self.gain = nn.Parameter(torch.ones(4))
+            self.last = Block()
+            self.h = nn.ModuleList([Small(), Large()])
+            self.key = nn.Linear(8, 8)
+            self.deep_key = nn.Linear(8, 8)
     """
 )
 FC3 = SOURCE.at("self.fc3")
@@ -68,6 +72,89 @@ def test_modules_of_two_lines_are_two_findings():
     assert len(check("GS103", SOURCE.recording(leaves=(USED, *PAIR, other)))) == 2
 
 
+LAST = SOURCE.at("self.last")
+BLOCK = tuple(ModuleFact("net", path, "Block", 1, registered_at=LAST) for path in ("last", "last.norm"))
+
+
+def ran(name, **more):
+    """A parameter of a module that ran, whose result no loss depends on."""
+    return unused(name, SOURCE.at("self.fc1"), module_called=True, used=True, **more)
+
+
+def test_a_result_that_goes_nowhere_is_told_of_the_outermost_module():
+    inside = (ran("last.attention.key.weight"), ran("last.norm.weight"), ran("last.norm.bias"))
+    found = only("GS103", SOURCE.recording(leaves=(USED, *inside), modules=BLOCK))
+    assert found.message == (
+        "last.* (3 parameters) get no gradient: they took part, but no loss depends on the result"
+    )
+    assert (found.location, found.evidence["module"]) == (LAST, "last")
+    assert found.subjects == tuple(one.name for one in inside)
+    assert "let the loss depend on what self.last gives" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("other", "outermost"),
+    [
+        (registered("net", "last.attention.key.weight", got()), "last.norm"),
+        (registered("net", "last.attention.key.weight", reached=True), "last.norm"),
+        (registered("net", "last.attention.key.weight", requires_grad=False), "last"),
+    ],
+    ids=["got a gradient", "in the graph of a backward", "frozen"],
+)
+def test_the_outermost_module_has_no_other_trained_parameter(other, outermost):
+    found = only("GS103", SOURCE.recording(leaves=(USED, other, ran("last.norm.weight")), modules=BLOCK))
+    assert (found.evidence["module"], found.location) == (outermost, LAST)
+
+
+def test_parts_for_different_reasons_are_different_findings():
+    never = unused("last.extra.weight", SOURCE.at("self.gain"), unused_module="last.extra")
+    aside = unused("last.scale", SOURCE.at("self.fc1"), module_called=True, module_class="Block")
+    found = check("GS103", SOURCE.recording(leaves=(USED, ran("last.norm.weight"), never, aside)))
+    assert [one.subjects for one in found] == [("last.norm.weight",), ("last.extra.weight",), ("last.scale",)]
+
+
+KEYS = (SOURCE.at("self.key"), SOURCE.at("self.deep_key"))
+
+
+def test_the_same_part_of_every_layer_is_one_finding():
+    layers = [
+        unused(f"h.{i}.key.{name}", KEYS[i], unused_module=f"h.{i}.key")
+        for i in (0, 1)
+        for name in ("weight", "bias")
+    ]
+    found = only("GS103", SOURCE.recording(leaves=(USED, *layers)))
+    assert found.message.startswith("h.*.key in 2 blocks (4 parameters) is never used")
+    assert (found.location, [one.location for one in found.related]) == (KEYS[0], [KEYS[1]])
+    assert "call self.key in forward" in found.fix
+    assert found.subjects == tuple(one.name for one in layers)
+
+
+def test_the_same_own_parameter_of_every_layer_is_one_finding():
+    layers = [
+        unused(f"h.{i}.scale", KEYS[i], module_called=True, module_class="Block", module=f"h.{i}")
+        for i in (0, 1)
+    ]
+    found = only("GS103", SOURCE.recording(leaves=(USED, *layers)))
+    assert found.message == (
+        "h.*.scale in 2 blocks (2 parameters) are never used: the forward of Block ran without them"
+    )
+
+
+def test_unlike_parts_of_layers_are_told_apart():
+    layers = [unused(f"h.{i}.{part}.weight", KEYS[i]) for i, part in enumerate(("key", "value"))]
+    assert len(check("GS103", SOURCE.recording(leaves=(USED, *layers)))) == 2
+
+
+def test_with_several_models_the_part_is_named_with_its_own():
+    layers = [
+        unused(f"net.h.{i}.key.{name}", KEYS[i], unused_module=f"h.{i}.key", module=f"h.{i}.key")
+        for i in (0, 1)
+        for name in ("weight", "bias")
+    ]
+    found = only("GS103", SOURCE.recording(leaves=(USED, *layers)))
+    assert found.message.startswith("net.h.*.key in 2 blocks (4 parameters)")
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -99,3 +186,25 @@ def test_silent_where_no_optimizer_owns_it_although_there_is_one():
     assert check("GS103", recording) == []
     owned = tuple(replace(one, optimizers=(0,)) for one in PAIR)
     assert len(check("GS103", replace(recording, leaves=(USED, *owned)))) == 1
+
+
+DICT = (
+    ModuleFact("net", "heads", "ModuleDict"),
+    ModuleFact("net", "heads.a", "Linear", called=2),
+    ModuleFact("net", "heads.b", "Linear"),
+)
+
+
+def test_another_key_of_a_dict_of_heads_ran():
+    head = unused("heads.b.weight", SOURCE.at("self.heads"), unused_module="heads.b")
+    found = only("GS103", SOURCE.recording(leaves=(USED, head), modules=DICT))
+    assert found.severity is Severity.INFO
+    assert found.message == "heads.b.weight was not chosen in this run: heads['a'] was"
+    assert "call self.heads['b'] in forward" in found.fix
+
+
+def test_a_dict_of_heads_none_of_which_ran_is_a_warning():
+    head = unused("heads.b.weight", SOURCE.at("self.heads"), unused_module="heads.b")
+    quiet = (DICT[0], replace(DICT[1], called=0), DICT[2])
+    found = only("GS103", SOURCE.recording(leaves=(USED, head), modules=quiet))
+    assert (found.severity, "was not chosen" in found.message) == (Severity.WARNING, False)

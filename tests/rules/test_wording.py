@@ -170,17 +170,38 @@ def test_kept_without_its_graph(statement, expected):
 
 
 @pytest.mark.parametrize(
-    ("statement", "is_parameter", "expected"),
+    ("statement", "kept", "expected"),
     [
-        ("self.a = [nn.Linear(1, 1)]", True, "self.a = nn.ModuleList([nn.Linear(1, 1)])"),
-        ("self.b = {'x': nn.Linear(1, 1)}", True, "self.b = nn.ModuleDict({'x': nn.Linear(1, 1)})"),
-        ("self.c = [nn.Parameter(t)]", True, "self.c = nn.ParameterList([nn.Parameter(t)])"),
-        ("self.d = torch.ones(3).requires_grad_()", False, "self.d = nn.Parameter(torch.ones(3))"),
-        ("self.e = make()", True, None),
+        ("self.a = [nn.Linear(1, 1)]", "module", "self.a = nn.ModuleList([nn.Linear(1, 1)])"),
+        ("self.a = {'x': nn.Linear(1, 1)}", "module", "self.a = nn.ModuleDict({'x': nn.Linear(1, 1)})"),
+        ("self.a = [nn.Parameter(t)]", "parameter", "self.a = nn.ParameterList([nn.Parameter(t)])"),
+        ("self.a = []", "parameter", "self.a = nn.ParameterList([])"),
+        ("self.a = torch.ones(3).requires_grad_()", "tensor", "self.a = nn.Parameter(torch.ones(3))"),
+        ("self.n, self.a = 3, [nn.Linear(1, 1)]", "module", "self.a = nn.ModuleList([nn.Linear(1, 1)])"),
+        ("self.n, self.a = pair()", "module", None),
+        ("self.a = make()", "module", None),
     ],
 )
-def test_registered(statement, is_parameter, expected):
-    assert _rewrites.registered(statement, is_parameter=is_parameter) == expected
+def test_registered(statement, kept, expected):
+    new = _rewrites.registered(statement, "a", is_parameter=kept != "tensor", in_module=kept == "module")
+    assert new == expected
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("self.s = nn.Parameter(torch.ones(3)).to(dtype)", "self.s = nn.Parameter(torch.ones(3).to(dtype))"),
+        ("self.s = Parameter(x, requires_grad=True) * 0.1", "self.s = nn.Parameter(x * 0.1)"),
+        ("self.s = torch.ones(3, requires_grad=True) / 2", "self.s = nn.Parameter(torch.ones(3) / 2)"),
+    ],
+)
+def test_parameter_made_last(statement, expected):
+    assert _rewrites.parameter_made_last(statement) == expected
+
+
+def test_an_update_of_each_leaf_of_a_list():
+    new = _rewrites.updated_in_place("ws = [w - lr * w.grad for w in ws]")
+    assert new == "in a torch.no_grad() block, for w in ws: w -= lr * w.grad"
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_an_error_where_nothing_learns():
         ("ExpBackward0", (stats("result", zeros=8),), "exp has underflowed to 0"),
         ("WhereBackward0", (), "where selects nothing of it"),
         ("ClampBackward1", (), "outside the range"),
-        ("MmBackward0", (stats("mat2", zeros=8),), "the other factor of mm (mat2) is all zeros"),
+        ("MmBackward0", (stats("mat2", zeros=8),), "the other factor of mm is all zeros"),
         ("MseLossBackward0", (), "mse_loss compares equal values"),
         ("NativeLayerNormBackward0", (), "normalises over a single element"),
         ("MyFunctionBackward", (), "my_function passes on only zeros"),
@@ -139,3 +139,43 @@ def test_the_fix_is_written_only_where_the_op_stands_in_the_line():
     assert only("GS108", recording(written)).fix.startswith("r = x + (torch.round(x) - x).detach(); ")
     hidden = replace(rounded, location=SOURCE.at("self.quantise(x)"))
     assert only("GS108", recording(hidden)).fix.startswith("a straight-through estimator: x + (round(x) - x)")
+
+
+@pytest.mark.parametrize(
+    ("written", "node", "factor", "named"),
+    [
+        ("h * mask", "MulBackward0", "other", "`mask`"),
+        ("mask * h", "MulBackward0", "self", "`mask`"),
+        ("h.mul(mask)", "MulBackward0", "other", "`mask`"),
+        ("torch.mul(h, mask)", "MulBackward0", "other", "`mask`"),
+        ("self.fc(h)", "AddmmBackward0", "mat1", "`h`"),
+        ("self.fc(h)", "AddmmBackward0", "mat2", "its other factor"),
+        ("F.linear(h, w)", "AddmmBackward0", "mat2", "`w`"),
+        ("h @ w", "MmBackward0", "mat2", "`w`"),
+    ],
+)
+def test_a_factor_is_named_as_the_program_writes_it(written, node, factor, named):
+    source = Source(f"y = {written}")
+    fact = replace(DEAD, node=node, op=None, saved=(), factor=factor, location=source.at(written))
+    found = only("GS108", source.recording(zeroed=(fact,), leaves=(*STUCK, ALIVE), steps=3))
+    assert f"it is multiplied by {named}, which is all zeros" in found.message
+
+
+def test_a_margin_that_is_met_is_no_dead_unit():
+    source = Source("loss = torch.relu(1 - y * score).mean()")
+    fact = replace(DEAD, location=source.at("torch.relu(1 - y * score)"))
+    found = only("GS108", source.recording(zeroed=(fact,), leaves=(*STUCK, ALIVE), steps=3))
+    assert "the margin of this loss is met at all 8 places" in found.message
+    assert "dead" not in found.fix
+
+
+def test_a_hook_that_gives_zeros_is_named():
+    fact = replace(
+        DEAD, node="hook", op="hook", location=SOURCE.at("self.quantise(x)"), saved=(), hook="mask"
+    )
+    found = only("GS108", recording(fact))
+    assert found.message == "the gradient of stem.* (2 parameters) is exactly 0: the hook mask makes it so"
+    assert found.label == "this hook got a gradient and passed on only zeros"
+    assert found.location == fact.location
+    assert found.evidence["hook"] == "mask"
+    assert "requires_grad_(False)" in found.fix

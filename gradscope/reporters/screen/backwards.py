@@ -99,12 +99,12 @@ def _table_header(
 
 
 def _chain_rule(table: ChainTable, page: Page) -> str:
-    return f"chain rule of {page.line_at(table.backward)}" if table.backward else "chain rule"
+    return f"chain rule of {page.near(table.backward)}" if table.backward else "chain rule"
 
 
 def _verb(backward: Backward, location: Location | None, page: Page) -> str:
     verb = _VERBS.get(backward.call, backward.call)
-    return f"{verb} at {page.line_at(location)}" if location else verb
+    return f"{verb} at {page.near(location)}" if location else verb
 
 
 def _items(backward: Backward, page: Page) -> list[str]:

@@ -11,6 +11,7 @@ from gradscope.facts import Recording
 from gradscope.finding import Confidence, Finding, Location
 from gradscope.reporters.screen.frames import Mark, frame, has_source
 from gradscope.reporters.screen.page import STYLES, Page, cells
+from gradscope.reporters.screen.profile import profile_text
 from gradscope.reporters.screen.words import clip_end, group_names, plural, wrap
 
 _LONGEST_HEADING: Final = 12  # a longer one does not push the others' texts to the right
@@ -94,11 +95,13 @@ Row = tuple[str, str]  # heading, text
 def _rows(finding: Finding, recording: Recording, page: Page) -> Iterator[Row]:
     if subjects := _subjects(finding, recording):
         yield "which", page.text(subjects)
+    if profile := profile_text(finding, page):
+        yield "profile", profile
     for note in finding.notes:
         yield page.text(note.heading), _paragraphs(note.text, page)
     if finding.confidence is Confidence.PROBABLE:
         yield "probable", "a step of this was inferred rather than seen"
-    if finding.count > 1:
+    if finding.count > 1 and all(note.heading != "seen" for note in finding.notes):
         yield "seen", f"{finding.count:,} times"
     if finding.consequences:
         yield "also", _consequences(finding.consequences, page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Final, TypeAlias
 
@@ -26,6 +26,8 @@ from gradscope.reporters.screen.page import STYLES, Page, cells
 from gradscope.reporters.screen.words import plural
 
 _MOST_SUPPRESSED: Final = 10
+_MOST_ALIKE: Final = 3  # findings silenced by one thing that are listed with their places
+_MOST_RULES: Final = 5
 _LONGEST_MESSAGE: Final = 160
 _POINT: Final = " · "
 _LONGEST_UNSEEN: Final = 40  # a single thing not seen that is no longer than this stands in the summary
@@ -53,7 +55,8 @@ def _last_line(error: ProgramError, page: Page) -> str:
 def is_explained(report: Report) -> bool:
     """Whether a finding, shown or silenced, lies on what ended the program."""
     ended = _ending_places(report.recording)
-    findings = [*report.findings, *(silenced.finding for silenced in report.suppressed)]
+    told = [*report.findings, *(silenced.finding for silenced in report.suppressed)]
+    findings = [*told, *(consequence for finding in told for consequence in finding.consequences)]
     return any(
         finding.evidence.get("ended_program") is True or _touches(finding, ended) for finding in findings
     )
@@ -102,9 +105,7 @@ def remark_lines(report: Report, page: Page) -> list[Text]:
     rows += [("note", page.text(note)) for note in recording.notes]
     if _unseen_alone(recording, page) is None:
         rows += [("not seen", page.text(item)) for item in recording.not_seen]
-    rows += [("silenced", _silenced(each, page)) for each in report.suppressed[:_MOST_SUPPRESSED]]
-    if len(report.suppressed) > _MOST_SUPPRESSED:
-        rows.append(("silenced", f"and {len(report.suppressed) - _MOST_SUPPRESSED:,} more"))
+    rows += [("silenced", text) for text in _silenced(report.suppressed, page)]
     return row_lines(rows, page)
 
 
@@ -115,10 +116,32 @@ def _unseen_alone(recording: Recording, page: Page) -> str | None:
     return text if cells(text) <= _LONGEST_UNSEEN else None
 
 
-def _silenced(silenced: Suppressed, page: Page) -> str:
-    finding = silenced.finding
+def _silenced(suppressed: Sequence[Suppressed], page: Page) -> list[str]:
+    """Each finding with its place; a line for all where one thing silenced many."""
+    groups: dict[str, list[Finding]] = {}
+    for each in suppressed:
+        groups.setdefault(each.by, []).append(each.finding)
+    lines = [
+        f"{text}, by {page.text(by)}"
+        for by, findings in groups.items()
+        for text in (
+            [_counted(findings)] if len(findings) > _MOST_ALIKE else [_placed(one, page) for one in findings]
+        )
+    ]
+    more = len(lines) - _MOST_SUPPRESSED
+    return [*lines[:_MOST_SUPPRESSED], f"and {more:,} more"] if more > 0 else lines
+
+
+def _counted(findings: Sequence[Finding]) -> str:
+    counts = sorted(Counter(f"{finding.code} {finding.rule}" for finding in findings).items())
+    listed = ", ".join(f"{count:,} {rule}" for rule, count in counts[:_MOST_RULES])
+    rest = sum(count for _, count in counts[_MOST_RULES:])
+    return f"{plural(len(findings), 'finding')} ({listed}{f' and {rest:,} more' if rest else ''})"
+
+
+def _placed(finding: Finding, page: Page) -> str:
     at = f" at {page.line_at(finding.location)}" if finding.location else ""
-    return f"{finding.code} {finding.rule}{at}, by {page.text(silenced.by)}"
+    return f"{finding.code} {finding.rule}{at}"
 
 
 # ---------------------------------------------------------------- the last line

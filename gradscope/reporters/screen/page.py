@@ -76,6 +76,19 @@ class Page:
         """`train.py:36`, printable: where a column would say too much."""
         return self.text(place(Location(location.path, location.line), self.cwd))
 
+    def near(self, location: Location) -> str:
+        """`train.py:36`; a file of an installed package from that package on: `lightning/loop.py:9`."""
+        return self.line_at(Location(in_package(location.path) or location.path, location.line))
+
+
+def in_package(path: str) -> str:
+    """The path from the folder of the installed package on that it lies in, empty where it lies in none."""
+    for folder in ("/site-packages/", "\\site-packages\\", "/dist-packages/"):
+        _, found, inside = path.rpartition(folder)
+        if found:
+            return inside
+    return ""
+
 
 def cells(text: str) -> int:
     """How many terminal cells `text` takes: wide characters take two, combining ones none."""
@@ -96,7 +109,9 @@ def width_of(out: TextIO, width: int | None) -> int:
         return min(max(int(columns), NARROWEST), WIDEST)
     if is_terminal(out):
         try:
-            return min(max(os.get_terminal_size(out.fileno()).columns, NARROWEST), WIDEST)
+            # a pseudo-terminal that nobody gave a size reports 0
+            known = os.get_terminal_size(out.fileno()).columns or DEFAULT_WIDTH
+            return min(max(known, NARROWEST), WIDEST)
         except (OSError, ValueError):
             return DEFAULT_WIDTH
     return DEFAULT_WIDTH

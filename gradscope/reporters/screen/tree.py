@@ -21,6 +21,7 @@ _FEWEST_NAME_CELLS: Final = 16
 _NAME_CELLS: Final = 28  # a name may take as many before a remark beside its numbers is cut
 _FEWEST_REMARK_CELLS: Final = 14
 _LONGEST_BAR: Final = 24
+_LONGEST_RUN: Final = 0.45  # share of the width up to which the name of a run bears its class
 _LOG_SPREAD: Final = 1000.0  # largest over smallest norm from which bars are drawn on a log scale
 _SIZE: Final = "parameters"
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
@@ -68,7 +69,9 @@ def _line(row: TreeRow, columns: Sequence[str], page: Page) -> _Line:
         width = max(len(block.name) for block in row.bar_of.children)
         name = f"{indent}{branch.name:>{width}}"
     elif branch.is_run:
-        name += f" [{len(branch.children)} x {page.text(branch.class_name)}]"
+        whole = f"{name} [{len(branch.children)} x {page.text(branch.class_name)}]"
+        fits = cells(whole) <= _LONGEST_RUN * page.width
+        name = whole if fits else f"{name} [{len(branch.children)} blocks]"
     elif branch.name.isdecimal() and branch.class_name:
         name += f" ({page.text(branch.class_name)})"
     remark, style = _remark(branch, sums, is_open=row.is_open)

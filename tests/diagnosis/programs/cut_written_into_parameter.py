@@ -1,0 +1,13 @@
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+hyper, target = nn.Linear(3, 8), nn.Linear(4, 2, bias=False)
+opt = torch.optim.Adam(hyper.parameters(), 1e-2)
+for i in range(3):
+    w = hyper(torch.randn(3)).view(2, 4)
+    target.weight.data = w  # expect: GS102
+    loss = target(torch.randn(8, 4)).pow(2).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
