@@ -309,10 +309,12 @@ class BackwardWatch:
             if value.parents and is_scaled(this.roots):
                 value, made, loss = value.parents[0], made - 1, None  # before it was scaled
             if isinstance(value.loc, Loc) and value.loc is not this.loc:
-                self._order.phase(PhaseKind.LOSS, value.loc, value.op, loss, made)
+                self._order.phases.saw(PhaseKind.LOSS, value.loc, value.op, loss, made)
         latest = self._leaves.latest
         norm = math.hypot(*(norm for _, norm in latest)) if latest else None
-        self._order.phase(PhaseKind.BACKWARD if this.accumulates else PhaseKind.GRAD, this.loc, value=norm)
+        self._order.phases.saw(
+            PhaseKind.BACKWARD if this.accumulates else PhaseKind.GRAD, this.loc, value=norm
+        )
 
     def _leaves_of(self, this: _Pass) -> list[Tensor]:
         """The leaves of this graph; where it was not walked, those of the last one of its line."""

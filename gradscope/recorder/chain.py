@@ -16,10 +16,10 @@ from torch import Tensor
 
 from gradscope.facts import ChainTable
 from gradscope.folds.chain_rule import Chain, Expression, chain_table
+from gradscope.recorder.pass_graph import node_label, place_of
 from gradscope.recorder.places import Loc
 from gradscope.recorder.small_graph import MOST_ELEMENTS, is_small, measure, take_down
 from gradscope.recorder.stats import why_unreadable
-from gradscope.recorder.watched_pass import node_label, place_of
 
 _MOST_NODES = 40
 _MOST_TABLES = 8

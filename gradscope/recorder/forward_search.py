@@ -15,9 +15,9 @@ from gradscope.folds.provenance import Origin
 from gradscope.folds.visits import Content, op_name
 from gradscope.recorder.factors import edge_of
 from gradscope.recorder.node_hooks import AccumulateGrad
+from gradscope.recorder.pass_graph import node_label, place_of
 from gradscope.recorder.saved import saved_stats, saved_tensor, saved_tensors
 from gradscope.recorder.stats import content, has_gradient_dtype, value_stats
-from gradscope.recorder.watched_pass import node_label, place_of
 
 _FILLS = frozenset(
     (

@@ -17,19 +17,17 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
 from gradscope.facts import ClipOutOfOrder, PhaseKind, StaleGradient, StepOutOfOrder
-from gradscope.folds.phases import PhaseFold
 from gradscope.folds.schedules import ScheduleFold
 from gradscope.folds.steps import StepFold
 from gradscope.recorder import order_doors
 from gradscope.recorder.held_gradients import HeldGradients, Look, zero_among
-from gradscope.recorder.loop_places import LoopPlaces
 from gradscope.recorder.loss_scale import LossScale
 from gradscope.recorder.now import Now
 from gradscope.recorder.patches import Patches
+from gradscope.recorder.phases import PhaseWatch
 from gradscope.recorder.places import Loc, here
 from gradscope.recorder.uses import uses_of
 
-_sequence_nr = torch._C._autograd._get_sequence_nr
 _FIRST_STEPS = 64
 _STRETCH = 16
 _MOST_BY_HAND = 64  # leaves that no optimizer owns, and that the program may step itself
@@ -44,9 +42,7 @@ class OrderWatch:
         self._now = now
         self.fold = StepFold()
         self.schedules = ScheduleFold()
-        self.phases = PhaseFold()
-        self._places = LoopPlaces()
-        self._thread = threading.get_ident()
+        self.phases = PhaseWatch(now)
         self._threads: set[int] = set()  # that ran a backward
         self._held = HeldGradients(self._gone)
         self._numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
@@ -77,21 +73,6 @@ class OrderWatch:
                 event(*args)
         except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
             self._now.fault(event.__name__, error)
-
-    def phase(
-        self, kind: PhaseKind, place: Loc, of: str = "", value: float | None = None, when: int | None = None
-    ) -> None:
-        """A line of the training loop ran; what happens inside a backward or in other threads is no phase.
-
-        `when` is the sequence number of the node it made; without it, it is now.
-        """
-        if not self._now.backward_depth and threading.get_ident() == self._thread:
-            if kind is not PhaseKind.LOSS:  # told after it was made, from elsewhere
-                place = self._places.of(kind, place)
-            self.phases.saw(kind, place, of, value, _sequence_nr() if when is None else when)
-
-    def _here(self, kind: PhaseKind) -> Loc:
-        return self._places.of(kind, here(1))
 
     def _gone(self, key: int) -> None:
         self.fold.drop(key)
@@ -138,7 +119,7 @@ class OrderWatch:
         """The engine has accumulated into `.grad`."""
         if not self._watching:
             return
-        loc = self._places.of(PhaseKind.BACKWARD, loc)
+        loc = self.phases.place(PhaseKind.BACKWARD, loc)
         touched = [leaf for leaf in leaves if self._held.look(leaf) is Look.OTHER]
         for leaf in touched:
             self._held.note(leaf)
@@ -153,7 +134,7 @@ class OrderWatch:
     def differentiated(self, inputs: Iterable[Any], loc: Loc) -> None:
         """`autograd.grad` returned gradients with respect to these."""
         if self._watching:
-            loc = self._places.of(PhaseKind.GRAD, loc)
+            loc = self.phases.place(PhaseKind.GRAD, loc)
             leaves = [t for t in inputs if isinstance(t, Tensor) and t.is_leaf]
             for leaf in leaves:
                 self._held.note(leaf)
@@ -188,8 +169,8 @@ class OrderWatch:
 
     def zeroed(self, leaves: Iterable[Tensor]) -> None:
         """`zero_grad` was called for these."""
-        place = self._here(PhaseKind.ZERO)
-        self.phase(PhaseKind.ZERO, place)
+        place = self.phases.here(PhaseKind.ZERO)
+        self.phases.saw(PhaseKind.ZERO, place)
         if self._watching:
             known = list(leaves)
             self.fold.zeroed(map(id, known), place)
@@ -198,10 +179,10 @@ class OrderWatch:
 
     def clipping(self, leaves: Sequence[Tensor], limit: Any) -> None:
         """A call is about to clip these gradients."""
-        place = self._here(PhaseKind.CLIP)
+        place = self.phases.here(PhaseKind.CLIP)
         if not float(limit) < _NO_LIMIT:
             return
-        self.phase(PhaseKind.CLIP, place, value=float(limit))
+        self.phases.saw(PhaseKind.CLIP, place, value=float(limit))
         if not self._watching:
             return
         self._synchronise(leaves)
@@ -227,7 +208,7 @@ class OrderWatch:
     def scaled(self, outputs: Any, scaler: Any) -> None:
         """A GradScaler that is enabled has multiplied these."""
         self._scale.multiplied(outputs, scaler)
-        self.phase(PhaseKind.SCALE, here())
+        self.phases.saw(PhaseKind.SCALE, here())
 
     def unscaling(self, optimizer: Optimizer) -> None:
         """A GradScaler is about to divide its scale out of the gradients."""
@@ -237,7 +218,7 @@ class OrderWatch:
     def unscaled(self, optimizer: Optimizer) -> None:
         """It has."""
         if not self._scale.inside:
-            self.phase(PhaseKind.UNSCALE, here())
+            self.phases.saw(PhaseKind.UNSCALE, here())
         if self._watching:
             owned = _owned(optimizer)
             self.fold.unscaled(map(id, owned))
@@ -258,9 +239,9 @@ class OrderWatch:
         """It has, or has left the step out."""
         self._scale.inside -= 1
         if self._clock == mark:
-            place = self._here(PhaseKind.STEP)
+            place = self.phases.here(PhaseKind.STEP)
             self.schedules.stepped(self._number(optimizer), type(optimizer).__name__, place)
-            self.phase(PhaseKind.STEP, place, type(optimizer).__name__)
+            self.phases.saw(PhaseKind.STEP, place, type(optimizer).__name__)
             if self._watching:
                 self.fold.skipped(map(id, _owned(optimizer)), place)
 
@@ -274,11 +255,11 @@ class OrderWatch:
             return
         self._optimizers = self._optimizers or 1
         self._tick()
-        place = self._here(PhaseKind.STEP)
+        place = self.phases.here(PhaseKind.STEP)
         self.schedules.stepped(self._number(optimizer), type(optimizer).__name__, place)
         self._with_closure = has_closure
         if not has_closure:
-            self.phase(PhaseKind.STEP, place, type(optimizer).__name__)
+            self.phases.saw(PhaseKind.STEP, place, type(optimizer).__name__)
         if self._watching and not has_closure:
             self._stepped(optimizer, owned, place)
 
@@ -286,12 +267,12 @@ class OrderWatch:
         """It has stepped. With a closure, the gradients came only now."""
         with_closure, self._with_closure = self._with_closure, False
         if with_closure:
-            self.phase(PhaseKind.STEP, here(), type(optimizer).__name__)
+            self.phases.saw(PhaseKind.STEP, here(), type(optimizer).__name__)
         if self._now.backward_depth or not self._watching:
             return
         owned = _owned(optimizer)
         if with_closure:
-            self._stepped(optimizer, owned, self._here(PhaseKind.STEP))
+            self._stepped(optimizer, owned, self.phases.here(PhaseKind.STEP))
         self.noted(owned)
 
     def _stepped(self, optimizer: Optimizer, owned: Sequence[Tensor], place: Loc) -> None:
@@ -309,13 +290,13 @@ class OrderWatch:
 
     def scheduled(self, scheduler: Any) -> None:
         """A scheduler goes on to its next value."""
-        place = self._here(PhaseKind.SCHEDULE)
-        self.phase(PhaseKind.SCHEDULE, place, type(scheduler).__name__)
+        place = self.phases.here(PhaseKind.SCHEDULE)
+        self.phases.saw(PhaseKind.SCHEDULE, place, type(scheduler).__name__)
         self.schedules.scheduled(self._number(scheduler), self._number(scheduler.optimizer), place)
 
     def updated(self) -> None:
         """A GradScaler has set its next scale."""
-        self.phase(PhaseKind.UPDATE, here())
+        self.phases.saw(PhaseKind.UPDATE, here())
 
     # ------------------------------------------------------------ facts
 

@@ -47,6 +47,8 @@ from gradscope.recorder.watchers import Watchers
 
 __all__ = ["Progress", "Recorder", "StepLimit"]
 
+_MOST_FLOWS = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -90,11 +92,12 @@ class Recorder:
         self._aliases = MemoryAliases()
         self._reads = GradReads(now, self.values)
         self._grad_mode = GradMode(now)
+        self._flows: dict[tuple[Loc, Loc], bool] = {}
         self._python = PythonValues(now, self._flows_between)
         self._failures = Failures(self.values, variable_name, source_text)
         self._modules = Modules(now, self._copy_structure)
         self._order = OrderWatch(now)
-        self._modules.called = self._order.phase
+        self._modules.called = self._order.phases.saw
         self._optimizers = Optimizers(now, self._writes, self._reads, self._order, self._stepped, max_steps)
         self._leaves = Leaves(now, self._modules, self._optimizers)
         self.watchers = Watchers(self._writes, self._aliases, self._watch_results)
@@ -218,10 +221,13 @@ class Recorder:
             self.now.fault("module structure", error)
 
     def _flows_between(self, exit_loc: Loc, entry_loc: Loc) -> bool:
-        left, entered = exit_loc.location(), entry_loc.location()
-        if left is None or entered is None or left.path != entered.path:
-            return False
-        return syntax.flows_between(source_text(left.path), left.line, entered.line)
+        """Whether the names of one line may reach the other; asked at every step, read once."""
+        known = self._flows.get((exit_loc, entry_loc))
+        if known is None:
+            known = _flows(exit_loc, entry_loc)
+            if len(self._flows) < _MOST_FLOWS:
+                self._flows[exit_loc, entry_loc] = known
+        return known
 
     def note(self, text: str) -> None:
         """Adds an explanation that is not a finding."""
@@ -329,6 +335,13 @@ class Recorder:
             *self._order.not_seen(),
             *(f"a fault of gradscope's own, {count} time(s): {text}" for text, count in faults.items()),
         )
+
+
+def _flows(exit_loc: Loc, entry_loc: Loc) -> bool:
+    left, entered = exit_loc.location(), entry_loc.location()
+    if left is None or entered is None or left.path != entered.path:
+        return False
+    return syntax.flows_between(source_text(left.path), left.line, entered.line)
 
 
 def _device() -> str:

@@ -20,6 +20,7 @@ from gradscope.recorder.stats import has_gradient_dtype, repeated_elements, valu
 _NUMBERS = ("exponent", "ord", "p")
 _SPECTRA = frozenset(("eigenvalues", "L", "S"))
 _RAW = "_raw_saved_"
+_LARGEST_INDEX = 2**63 - 1  # autograd keeps a padding_idx of -1, for none, as an unsigned number
 
 
 @cache
@@ -102,10 +103,20 @@ def saved_stats(node: Any) -> tuple[ValueStats, ...]:
     return (*found, *_saved_numbers(node))
 
 
+def look_up_stats(node: Any) -> tuple[ValueStats, ...]:
+    """The indices of an embedding and its padding_idx, so that they can be compared; () for other nodes."""
+    padding, indices = getattr(node, "_saved_padding_idx", None), saved_tensor(node, "indices")
+    if padding is None or padding > _LARGEST_INDEX or indices is None or not indices.numel():
+        return ()
+    return value_stats("indices", indices), _number("padding_idx", padding)
+
+
 def _saved_numbers(node: Any) -> Iterator[ValueStats]:
     for name in _NUMBERS:
         value = getattr(node, "_saved_" + name, None)
         if isinstance(value, (int, float)):
-            yield ValueStats(
-                name, (), type(value).__name__, 1, int(value == 0), 0, 0, float(value), float(value)
-            )
+            yield _number(name, value)
+
+
+def _number(name: str, value: float) -> ValueStats:
+    return ValueStats(name, (), type(value).__name__, 1, int(value == 0), 0, 0, float(value), float(value))

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from gradscope.folds.chain_rule import Chain, ChainNode
 from gradscope.recorder.node_hooks import AccumulateGrad
+from gradscope.recorder.pass_graph import node_label, place_of
 from gradscope.recorder.places import Loc
 from gradscope.recorder.saved import has_unpack_hook
 from gradscope.recorder.stats import elements, is_freed
-from gradscope.recorder.watched_pass import node_label, place_of
 
 MOST_ELEMENTS = 64
 _IMPURE = frozenset(("CppFunction", "CopySlices", "Error", "NotImplemented", "DelayedError"))

@@ -12,29 +12,17 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from gradscope.folds.births import BirthFold, trace
-from gradscope.folds.visits import Content, Factor, HookSite, Look, Occasion, Received, Spot, Visit
+from gradscope.folds.visits import Content, Factor, HookSite, Look, Occasion, Spot, Visit
 from gradscope.folds.zeroing import ZeroFold
 from gradscope.recorder.factors import is_sum, zero_factor
 from gradscope.recorder.node_hooks import AccumulateGrad, Gradients, hook_makers
-from gradscope.recorder.places import Loc
+from gradscope.recorder.pass_graph import PassGraph
+from gradscope.recorder.received import NONFINITE, what_arrived, with_summands
 from gradscope.recorder.rerun import true_largest
-from gradscope.recorder.saved import saved_stats
+from gradscope.recorder.saved import look_up_stats, saved_stats
 from gradscope.recorder.stats import content, value_stats
 
 _LOOKS_PER_PASS = 2
-
-
-def place_of(node: Any) -> Loc | None:
-    """The Loc of a node's line; None where nobody recorded when the node was made."""
-    kept = node.metadata.get("traceback_")
-    place = getattr(kept, "loc", kept)
-    return place if isinstance(place, Loc) else None
-
-
-def node_label(node: Any) -> str:
-    """The node's name without its C++ namespace."""
-    name: str = node.name()
-    return name.rpartition("::")[2]
 
 
 class Hooks(Protocol):
@@ -60,7 +48,7 @@ class WatchedPass:
         zeroing: ZeroFold,
         hooks: Hooks | None = None,
     ) -> None:
-        self.nodes = nodes
+        self.graph = PassGraph(nodes, roots, inputs)
         self._hooks = hooks
         self._leaf_hooks: dict[int, HookSite] = {}
         self.occasion = occasion
@@ -68,18 +56,11 @@ class WatchedPass:
         self.zeroing = zeroing
         self.failures: Counter[str] = Counter()
         self.unwatched = 0
-        self._roots = [node for root in roots if (node := _node_of(root)) is not None]
-        self._inputs = inputs
-        self._ran = bytearray(len(nodes))
         self._visits: list[Visit] = []
-        self._leaves: dict[int, int] = {}
         self._odd_leaves: dict[int, Content] = {}
         self._handles: list[Any] = []
-        self._index: dict[Any, int] = {}
-        self._spots: dict[int, Spot] = {}
         self._looks: Counter[Spot] = Counter()
         self._spoiled: set[int] = set()  # nodes that were given something non-finite
-        self._memory: dict[int, int] = {}
         self._lock = threading.RLock()
 
     # ------------------------------------------------------------ hooks
@@ -89,11 +70,11 @@ class WatchedPass:
         collecting = gc.isenabled()
         gc.disable()
         try:
-            hook_for, leaf_hook_for = hook_makers(self, self._ran)
+            hook_for, leaf_hook_for = hook_makers(self, self.graph.ran)
             keep = self._handles.append
-            for index, node in enumerate(self.nodes):
+            for index, node in enumerate(self.graph.nodes):
                 if type(node) is AccumulateGrad:
-                    self._leaves[index] = id(node.variable)
+                    self.graph.leaves[index] = id(node.variable)
                     keep(node.register_hook(leaf_hook_for(index)))
                 else:
                     keep(node.register_hook(hook_for(index)))
@@ -109,10 +90,7 @@ class WatchedPass:
 
     def release(self) -> None:
         """Drops every reference to nodes and tensors."""
-        self.nodes = ()
-        self._roots.clear()
-        self._inputs = None
-        self._index.clear()
+        self.graph.release()
 
     def failed(self, error: Exception) -> None:
         """Notes that a hook failed; the backward goes on."""
@@ -132,9 +110,9 @@ class WatchedPass:
             incoming = _overall(grad_outputs)
             if incoming.is_finite and all(given in (None, Content.NONZERO) for given in outgoing):
                 return
-            node = self.nodes[index]
-            spot = self._spot(index)
-            visit = Visit(index, spot, incoming, outgoing, self._targets(node))
+            node = self.graph.nodes[index]
+            spot = self.graph.spot(index)
+            visit = Visit(index, spot, incoming, outgoing, self.graph.targets(node))
             if self._hooks is not None:
                 before, after = self._hooks.that_made(grad_outputs), self._hooks.that_made(grad_inputs)
                 visit = replace(visit, hook_before=before, hook_after=after)
@@ -147,7 +125,7 @@ class WatchedPass:
             self._spoiled.update(
                 target
                 for target, given in zip(visit.targets, outgoing, strict=True)
-                if target is not None and given in _NONFINITE
+                if target is not None and given in NONFINITE
             )
             self._visits.append(visit)
 
@@ -164,9 +142,9 @@ class WatchedPass:
         """Notes the leaves whose gradient a hook has changed after it was accumulated."""
         if self._hooks is None:
             return
-        for index, leaf in self._leaves.items():
+        for index, leaf in self.graph.leaves.items():
             hook = self._hooks.that_changed(leaf)
-            gradient = self.nodes[index].variable.grad
+            gradient = self.graph.nodes[index].variable.grad
             if hook is not None and type(gradient) is Tensor:
                 self._odd_leaves[index] = content(gradient)
                 self._leaf_hooks[index] = hook
@@ -180,7 +158,7 @@ class WatchedPass:
         bad = next(
             g
             for g, given in zip(grad_inputs, visit.outgoing, strict=True)
-            if g is not None and given in _NONFINITE
+            if g is not None and given in NONFINITE
         )
         got = next((g for g in grad_outputs if g is not None), None)
         return Look(
@@ -206,7 +184,7 @@ class WatchedPass:
         cancels = []
         for edge, (gradient, given) in enumerate(zip(grad_inputs, visit.outgoing, strict=True)):
             zero = given is Content.ZERO
-            factors.append(zero_factor(node, label, edge, self._leaf_of) if zero else None)
+            factors.append(zero_factor(node, label, edge, self.graph.leaf_of) if zero else None)
             cancels.append(gradient is not None and is_sum(label, edge, gradient, size))
         whole = all(
             given in (None, Content.ZERO) or summed
@@ -214,43 +192,8 @@ class WatchedPass:
         )
         look = None
         if (whole or any(factors)) and self.zeroing.wants_look(visit.spot):
-            look = Look(None, None, saved_stats(node))
+            look = Look(None, None, (*saved_stats(node), *look_up_stats(node)))
         return replace(visit, factors=tuple(factors), cancels=tuple(cancels), look=look)
-
-    # ------------------------------------------------------------ the graph, asked only in doubt
-
-    def _spot(self, index: int) -> Spot:
-        spot = self._spots.get(index)
-        if spot is None:
-            node = self.nodes[index]
-            spot = self._spots[index] = Spot(node_label(node), place_of(node))
-        return spot
-
-    def _indices(self) -> dict[Any, int]:
-        if not self._index:
-            self._index = {node: index for index, node in enumerate(self.nodes)}
-        return self._index
-
-    def _targets(self, node: Any) -> tuple[int | None, ...]:
-        indices = self._indices()
-        return tuple(indices.get(following) for following, _ in node.next_functions)
-
-    def _edges_into(self) -> Counter[int]:
-        """How many edges of nodes that ran lead to each node."""
-        counts: Counter[int] = Counter()
-        for index, node in enumerate(self.nodes):
-            if self._ran[index]:
-                counts.update(target for target in self._targets(node) if target is not None)
-        return counts
-
-    def _leaf_of(self, tensor: Tensor) -> int | None:
-        """The id of the leaf of this graph that a tensor shares memory with."""
-        if not self._memory:
-            self._memory = {
-                _address(self.nodes[index].variable): leaf for index, leaf in self._leaves.items()
-            }
-        address = _address(tensor)
-        return self._memory.get(address) if address else None
 
     # ------------------------------------------------------------ after the pass
 
@@ -258,97 +201,24 @@ class WatchedPass:
         """Tells the folds what was seen."""
         self._look_behind()
         curious = bool(self._visits) or Content.ZERO in self._odd_leaves.values()
-        edges = self._edges_into() if curious else Counter[int]()
-        received = self._received(edges)
-        roots = Counter(self._indices().get(root, -1) for root in self._roots) if curious else Counter[int]()
-        visits = [
-            visit
-            if visit.incoming.is_finite
-            else replace(visit, summands=_summands(visit.index, edges, roots))
-            for visit in self._visits
-        ]
-        occasion = replace(self.occasion, trainable=len(self._leaves))
+        edges = self.graph.edges_into() if curious else Counter[int]()
+        roots = self.graph.roots() if curious else Counter[int]()
+        received = what_arrived(self.graph, self._visits, edges, self._odd_leaves, self._leaf_hooks)
+        visits = with_summands(self._visits, edges, roots)
+        occasion = replace(self.occasion, trainable=len(self.graph.leaves))
         self.births.add(trace(visits, received, self._spot_of_run), occasion)
         self.zeroing.add(visits, received)
 
     def _spot_of_run(self, index: int) -> Spot | None:
-        return self._spot(index) if self._ran[index] else None
-
-    def _received(self, edges: Counter[int]) -> dict[int, Received]:
-        """What each leaf got, by node index; with `autograd.grad`, what each of its inputs got."""
-        given: dict[int, list[Content]] = {}
-        for visit in self._visits:
-            for target, what in zip(visit.targets, visit.outgoing, strict=True):
-                if target is not None and what is not None:
-                    given.setdefault(target, []).append(what)
-        received = {
-            index: Received(
-                leaf, self._odd_leaves.get(index, Content.NONZERO), edges[index], self._leaf_hooks.get(index)
-            )
-            for index, leaf in self._leaves.items()
-            if self._ran[index]
-        }
-        for index, key in self._asked().items():
-            if index not in received:
-                seen = given.get(index, [])
-                received[index] = Received(key, _summed(seen, edges[index]), edges[index])
-        if self._inputs is None:
-            for index, leaf in self._leaves.items():
-                seen = [what for what in given.get(index, ()) if not what.is_finite]
-                if index not in received and seen:
-                    received[index] = Received(leaf, _summed(seen, edges[index]), edges[index])
-        return received
-
-    def _asked(self) -> dict[int, int | str]:
-        if not self._inputs:
-            return {}
-        by_leaf = {leaf: index for index, leaf in self._leaves.items()}
-        asked: dict[int, int | str] = {}
-        for position, tensor in enumerate(self._inputs):
-            index = by_leaf.get(id(tensor))
-            if index is not None:
-                asked[index] = id(tensor)
-                continue
-            node = _node_of(tensor)
-            index = self._indices().get(node) if node is not None else None
-            if index is not None:
-                asked[index] = f"result {position} of autograd.grad"
-        return asked
-
-
-def _node_of(tensor: Any) -> Any:
-    """The node that made a tensor; a `GradientEdge` names its node itself."""
-    return getattr(tensor, "node", None) or getattr(tensor, "grad_fn", None)
-
-
-_NONFINITE = (Content.NAN, Content.INF)
+        return self.graph.spot(index) if self.graph.ran[index] else None
 
 
 def _look_at_incoming(grad_outputs: Gradients) -> Look | None:
     """Statistics of a gradient that became non-finite on its way into a node."""
-    bad = next((g for g in grad_outputs if type(g) is Tensor and content(g) in _NONFINITE), None)
+    bad = next((g for g in grad_outputs if type(g) is Tensor and content(g) in NONFINITE), None)
     return Look(value_stats("incoming", bad), None, ()) if bad is not None else None
 
 
 def _overall(gradients: Gradients) -> Content:
     found = {content(g) for g in gradients if type(g) is Tensor}
-    return next((c for c in (*_NONFINITE, Content.NONZERO) if c in found), Content.ZERO)
-
-
-def _summed(seen: Sequence[Content], edges: int) -> Content:
-    """What a tensor got, told by the edges into it that were noted; the others gave something else."""
-    bad = next((c for c in _NONFINITE if c in seen), None)
-    if bad is not None:
-        return bad
-    return Content.ZERO if seen and len(seen) >= edges else Content.NONZERO
-
-
-def _summands(index: int, edges: Counter[int], roots: Counter[int]) -> int:
-    return edges[index] + roots[index] if edges[index] else 0 if roots[index] else 1
-
-
-def _address(tensor: Tensor) -> int:
-    try:
-        return tensor.untyped_storage().data_ptr()
-    except (RuntimeError, NotImplementedError):
-        return 0  # sparse, and others without a storage
+    return next((c for c in (*NONFINITE, Content.NONZERO) if c in found), Content.ZERO)
