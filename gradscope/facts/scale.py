@@ -50,7 +50,9 @@ class GradientGrowth:
     `steps` are the numbers of the backwards, counted from 1 over the run, each with a larger 2-norm
     than all before it since the first; `losses` are their losses, None where it was not read.
     `overflow` is the backward right after the last of them in which the loss or a gradient was
-    no longer finite, None where there was none.
+    no longer finite, None where there was none. `highest_loss` is the largest magnitude of a loss up to
+    the first of them, `later` counts the line's backwards after the last of them, and `last_loss` is the
+    loss of the last of all; None where none was read.
     """
 
     backward: Location | None
@@ -58,3 +60,6 @@ class GradientGrowth:
     norms: tuple[float, ...]
     losses: tuple[float | None, ...]
     overflow: int | None = None
+    highest_loss: float | None = None
+    later: int = 0
+    last_loss: float | None = None

@@ -90,6 +90,7 @@ class _Record:
     count: int  # of the line
     norm: float
     loss: float | None
+    highest_loss: float | None  # up to here
 
 
 @dataclass(slots=True)
@@ -97,6 +98,8 @@ class GrowthFold:
     """The backwards of one line whose gradient was the largest since the smallest: a handful of records."""
 
     count: int = 0
+    _highest: float | None = None
+    _last: float | None = None
     _run: list[_Record] = field(default_factory=list)
     _best: tuple[_Record, ...] = ()
     _overflow: int | None = None
@@ -105,6 +108,10 @@ class GrowthFold:
         """The 2-norm of all gradients of backward `number`."""
         self.count += 1
         run, count = self._run, self.count
+        if loss is not None and math.isfinite(loss):
+            self._last = loss
+            self._highest = max(abs(loss), self._highest or 0.0)
+        record = _Record(number, count, norm, loss, self._highest)
         if self._overflow is not None:
             return
         if not math.isfinite(norm) or (loss is not None and not math.isfinite(loss)):
@@ -114,9 +121,9 @@ class GrowthFold:
                 self._overflow = number
         elif not run or norm <= run[0].norm or norm * _DIP < run[-1].norm:
             self._close()
-            self._run = [_Record(number, count, norm, loss)] if norm > 0 else []
+            self._run = [record] if norm > 0 else []
         elif norm > run[-1].norm:
-            run.append(_Record(number, count, norm, loss))
+            run.append(record)
             if len(run) > _MOST_RECORDS:
                 del run[1:-1:2]
 
@@ -136,6 +143,9 @@ class GrowthFold:
             tuple(record.norm for record in self._best),
             tuple(record.loss for record in self._best),
             self._overflow,
+            self._best[0].highest_loss,
+            self.count - self._best[-1].count,
+            self._last,
         )
 
 

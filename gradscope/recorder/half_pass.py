@@ -3,6 +3,7 @@
 Beside each gradient goes what it has lost on the way, in float32: the difference between what the node
 should have given and what it gave. Nothing is carried until a node's gradient comes near the lower end of
 float16; then the node is run again on a larger gradient (`recorder/rerun.py`), and so is every node after it.
+Gradients that are rounding errors and nothing else (`recorder/rounding.py`) have nothing to lose.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from gradscope.folds.halves import Flush, HalfOutcome, Shortfall
 from gradscope.folds.visits import Spot
 from gradscope.recorder.factors import CARRIERS
 from gradscope.recorder.node_hooks import AccumulateGrad
+from gradscope.recorder.pass_graph import node_label, place_of
 from gradscope.recorder.rerun import can_run_again, largest, run_again
+from gradscope.recorder.rounding import NOISY, may_cancel, rounding_noise
 from gradscope.recorder.stats import PLAIN
-from gradscope.recorder.watched_pass import node_label, place_of
 
 Gradients = Sequence[Tensor | None]
 _HALF = torch.float16
@@ -37,11 +39,15 @@ _SAME_ELEMENTS = CARRIERS - {"ToCopyBackward0"}  # counted once, where they were
 
 @dataclass(slots=True)
 class _Arriving:
-    """What was given to one input of a node: the gradients, what they had lost, and where."""
+    """What was given to one input of a node: the gradients, what they had lost, and their rounding errors.
+
+    `noise` is the 2-norm of those that are nothing but rounding errors.
+    """
 
     given: list[Tensor] = field(default_factory=list)
     lost: Tensor | None = None
     error: float = 0.0
+    noise: float = 0.0
 
 
 class HalfPass:
@@ -105,24 +111,39 @@ class HalfPass:
             self.outcome.spoiled = True
             return
         self.outcome.largest = max(self.outcome.largest, *peaks, 0.0)
-        truth: Gradients | None = None
-        if (error or _any_low(halves, peaks, grad_outputs)) and can_run_again(node):
+        truth: Gradients = [None] * len(grad_inputs)
+        noises = [max(map(_noise_in, grad_outputs, arrived), default=0.0)] * len(grad_inputs)
+        low = bool(error) or _any_low(halves, peaks, grad_outputs)
+        if (low or may_cancel(node_label(node))) and max(noises, default=0.0) < NOISY and can_run_again(node):
             whole = [_whole(g, one.lost) for g, one in zip(grad_outputs, arrived, strict=True)]
-            truth = run_again(node, whole, grad_inputs)
-        self._give(node, grad_inputs, truth or [None] * len(grad_inputs), error)
+            again = run_again(node, whole, grad_inputs) if low else None
+            truth = again or truth
+            exact = [one.lost is not None for one in arrived]
+            if again is None or _any_lost(grad_inputs, truth):
+                noises = list(map(max, noises, rounding_noise(node, whole, exact, again or grad_inputs)))
+        self._give(node, grad_inputs, truth, error, noises)
 
     def _arrived(self, index: int, number: int, got: Tensor | None) -> _Arriving:
         """What an input was given; without the loss where a hook has changed it since."""
         known = self._arriving.pop((index, number), None)
-        if known is None or known.lost is None or got is None or not _is_sum(got, known.given):
+        if known is None or got is None:
             return _Arriving()
+        if known.lost is None or not _is_sum(got, known.given):
+            return _Arriving(noise=known.noise)
         return known
 
-    def _give(self, node: Any, grad_inputs: Gradients, truth: Gradients, before: float) -> None:
+    def _give(
+        self,
+        node: Any,
+        grad_inputs: Gradients,
+        truth: Gradients,
+        before: float,
+        noises: Sequence[float],
+    ) -> None:
         """Notes what each edge gives and has lost, and a flush where most of the loss is this node's own."""
         flush: tuple[float, float] = (0.0, 0.0)
         label = node_label(node)
-        for edge, (g, true) in enumerate(zip(grad_inputs, truth, strict=True)):
+        for edge, (g, true, noise) in enumerate(zip(grad_inputs, truth, noises, strict=True)):
             target, number = node.next_functions[edge]
             index = self._index.get(target)
             if g is None or index is None:
@@ -130,6 +151,9 @@ class HalfPass:
             slot = self._arriving.setdefault((index, number), _Arriving())
             if type(target) is not AccumulateGrad:  # AccumulateGrad keeps what nobody else holds
                 slot.given.append(g)
+            if noise >= NOISY:
+                slot.noise += float(torch.linalg.vector_norm(g, dtype=torch.float32))
+                continue
             if true is None:
                 continue
             lost, error = _difference(g, true)
@@ -167,7 +191,7 @@ class HalfPass:
             return
         whole = got.to(torch.float32) + known.lost
         error = _difference(got, whole)[1]
-        if error >= _LOSSY:
+        if error >= _LOSSY and _noise_in(whole, known) < NOISY:
             dtype = str(leaf.dtype).removeprefix("torch.")
             nonzero = int(torch.count_nonzero(whole))
             self._shortfalls.append(
@@ -213,6 +237,20 @@ def _any_low(halves: Sequence[Tensor], peaks: Sequence[float], grad_outputs: Gra
         if normal < (1 - _FEW) * int(torch.count_nonzero(g)):
             return True
     return False
+
+
+def _any_lost(given: Gradients, truth: Gradients) -> bool:
+    """Whether something that a node gave is off by more than rounding."""
+    pairs = zip(given, truth, strict=True)
+    return any(_difference(g, true)[1] > _EXACT for g, true in pairs if g is not None and true is not None)
+
+
+def _noise_in(got: Tensor | None, known: _Arriving) -> float:
+    """How much of what arrived, by the 2-norm, was given as nothing but rounding errors."""
+    if got is None or not known.noise:
+        return 0.0
+    whole = float(torch.linalg.vector_norm(got, dtype=torch.float32))
+    return known.noise / whole if whole else 1.0
 
 
 def _whole(got: Tensor | None, lost: Tensor | None) -> Tensor | None:

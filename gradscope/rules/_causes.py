@@ -132,7 +132,8 @@ _LINKS: tuple[tuple[tuple[str, ...], tuple[str, ...], Explains], ...] = (
     (("GS401", "GS402", "GS403", "GS407"), ("GS403",), _spoiled_a_parameter),
     (("GS403",), ("GS108",), _always),
     (("GS203",), ("GS108", "GS401", "GS402"), _names_its_line),
-    (("GS406",), ("GS108", "GS404"), _has_its_leaves),
+    (("GS406",), ("GS108",), _has_its_modules),  # a bias before a normalisation has nothing to lose
+    (("GS406",), ("GS404",), _has_its_leaves),
     # the same leaves, from the most telling to the least
     (("GS106",), ("GS107", "GS102", "GS103", "GS108"), _has_its_leaves),
     (("GS107",), ("GS102", "GS103", "GS108"), _has_its_leaves),

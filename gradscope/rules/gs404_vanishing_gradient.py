@@ -97,11 +97,11 @@ def vanishing_gradient(recording: Recording) -> Iterator[Finding]:
 
 def _finding_for(row: Row) -> Finding:
     far, near, what = row.names[-1], row.names[0], noun(row)
-    where = "in" if row.what == "weights" else "arrives at"
+    where, there = ("in", "in") if row.what == "weights" else ("arrives at", "at")
     return _finding(
         severity=Severity.WARNING,
         message=f"gradients shrink {factor(row.factor)} a {what}: {size(row.values[-1])} {where} {far} "
-        f"against {size(row.values[0])} in {near}, over {len(row.values):,} {what}s",
+        f"against {size(row.values[0])} {there} {near}, over {len(row.values):,} {what}s",
         location=location(row),
         confidence=confidence(row) if row.what == "weights" else Confidence.PROBABLE,
         label=label(row),

@@ -48,7 +48,9 @@ Use instead
 
 Limits
     Over depth, what is large only before a normalisation makes up for it is no finding. A single batch
-    with a large gradient is none either, nor is growth that the loss does not follow. A loss that
+    with a large gradient is none either, nor is growth that the loss does not follow, nor one that it
+    follows in proportion, as it does where a factor of the loss grows. A single jump counts where the
+    loss stays a thousand times larger than it ever was, and the finding says "probable". A loss that
     overflows in the first forward has no gradient to judge: GS403 names the op. Where the loss was not
     read (on an accelerator, between close looks) growth is only told by an overflow; where a GradScaler
     multiplies it, growth from step to step is not judged.
@@ -129,8 +131,8 @@ def _ends(row: Row) -> str:
     far, near = size(row.values[-1]), size(row.values[0])
     if row.what == "uses":
         return f"{far} arrives at the first use of {row.worst.leaf} against {near} at its last"
-    where = "in" if row.what == "weights" else "arrives at"
-    return f"{far} {where} {row.names[-1]} against {near} in {row.names[0]}"
+    where, there = ("in", "in") if row.what == "weights" else ("arrives at", "at")
+    return f"{far} {where} {row.names[-1]} against {near} {there} {row.names[0]}"
 
 
 def _then(growth: GradientGrowth | None) -> Iterator[Note]:

@@ -47,7 +47,8 @@ Use instead
     ```
 
 Limits
-    Zeros that are zeros in truth (ReLU, masks, padding, unused rows of an embedding) are not counted. A
+    Zeros that are zeros in truth (ReLU, masks, padding, unused rows of an embedding) are not counted, and
+    neither are rounding errors, which are all that is left where a loss does not depend on a parameter. A
     tenth is the least that fires: rounding in float16 is off by a thousandth, and a few tiny elements
     among large ones do no harm. Under a GradScaler, at least half must be lost. Examined are up to five
     of the first twenty backwards of each line; parameters count that lost in most of them. Ops of the

@@ -68,9 +68,9 @@ from gradscope.rules._words import (
     number,
     path_text,
     spoken,
+    stem,
     unique,
 )
-from gradscope.rules._zeros import stem
 
 _NAMES = {"nan": "NaN", "inf": "Inf"}
 _MOST_OTHERS = 2

@@ -121,3 +121,10 @@ def test_records_are_bounded() -> None:
     assert len(fact.norms) <= 64
     assert fact.norms[0] == 1.0
     assert fact.norms[-1] == pytest.approx(1.01**4_999)
+
+
+def test_what_the_loss_was_before_and_is_afterwards() -> None:
+    fact = grown(5.0, 1.0, 1e9, 2.0, 3.0, losses=(7.0, 4.0, 1e12, 1e11, 1e10)).fact(LINE)
+    assert fact is not None
+    assert fact.highest_loss == 7.0
+    assert (fact.later, fact.last_loss) == (2, 1e10)

@@ -109,6 +109,27 @@ def test_zeros_that_are_zeros_in_truth_are_no_loss(op: Callable[[Tensor], Tensor
     assert not examined(tiny(op(x), scale)).shortfalls
 
 
+@pytest.mark.parametrize("loss", [lambda z: z.float().mean(), lambda z: z.float().pow(2).mean()])
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d(64), nn.LayerNorm(64), nn.Softmax(-1)])
+def test_rounding_errors_have_nothing_to_lose(norm: nn.Module, loss: Callable[[Tensor], Tensor]):
+    torch.manual_seed(0)
+    layer = nn.Linear(32, 64)
+    with torch.autocast("cpu", dtype=torch.float16):
+        z = norm(layer(torch.randn(256, 32)))
+    known = examined(loss(z) * 1e-2).shortfalls
+    noise = not isinstance(norm, nn.Softmax) or loss(torch.tensor([2.0])) == 2  # sums that never change
+    assert bool(known) is not noise
+
+
+def test_what_is_lost_beside_rounding_errors_is_still_lost():
+    torch.manual_seed(0)
+    layer, norm = nn.Linear(32, 64), nn.BatchNorm1d(64)
+    with torch.autocast("cpu", dtype=torch.float16):
+        z = layer(torch.randn(256, 32))
+    outcome = examined(norm(z).float().mean() * 1e-3 + tiny(z, 1e-9))
+    assert lost(outcome, layer.weight) is not None
+
+
 def test_a_hook_that_changes_a_gradient_ends_what_is_known_of_it():
     x, y = leaf(1.0, 2.0, dtype=HALF), leaf(1.0, 2.0, dtype=HALF)
     hidden = y * 2.0**-12

@@ -246,6 +246,25 @@ def test_growth_without_an_overflow_needs_the_loss() -> None:
     assert "and the loss 1.0e+00 to 1.0e+06" in finding.message
 
 
+def test_a_loss_and_a_gradient_that_grow_alike_are_multiplied() -> None:
+    assert check("GS405", growth(1.0, 1e2, 1e4, 1e6, 1e8, losses=[2.0, 2e2, 1.9e4, 2e6, 2e8])) == []
+    assert check("GS405", growth(1.0, 1e2, 1e4, 1e6, 1e8, losses=[1.0, 1e4, 1e8, 1e12, 1e16])) != []
+
+
+def lost(highest: float, *, later: int, last: float) -> Recording:
+    fact = GradientGrowth(
+        BACKWARD, (1, 2), (1e5, 1e15), (2e4, 3e17), highest_loss=highest, later=later, last_loss=last
+    )
+    return SOURCE.recording(gradient_growths=(fact,))
+
+
+def test_one_jump_from_which_the_loss_never_comes_back() -> None:
+    assert only("GS405", lost(2e4, later=20, last=3e13)).confidence is Confidence.PROBABLE
+    assert check("GS405", lost(2e4, later=20, last=3e4)) == []
+    assert check("GS405", lost(1e11, later=20, last=3e13)) == []
+    assert check("GS405", lost(2e4, later=2, last=3e17)) == []
+
+
 # ---------------------------------------------------------------- one cause, one finding
 
 

@@ -4,7 +4,11 @@ from torch import nn
 
 
 def run(activation):
-    body = [part for _ in range(14) for part in (nn.Linear(24, 24), nn.LayerNorm(24) if activation is None else activation)]
+    body = [
+        part
+        for _ in range(14)
+        for part in (nn.Linear(24, 24), nn.LayerNorm(24) if activation is None else activation)
+    ]
     model = nn.Sequential(*body, nn.Linear(24, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     for _ in range(5):
