@@ -8,7 +8,7 @@ leaf belongs to the sites upstream of it as long as every gradient it gets is ex
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gradscope.facts import ValueStats, ZeroedAt
 from gradscope.folds.places import Place
@@ -100,11 +100,35 @@ class ZeroFold:
                 del self._sites[site]
 
     def facts(self, leaf_name: Callable[[int], str]) -> tuple[ZeroedAt, ...]:
-        """The sites in the order they were found. `leaf_name` names a leaf by its id."""
-        return tuple(_fact(site, kept, leaf_name) for site, kept in self._sites.items() if kept.leaves)
+        """The sites in the order they were found. `leaf_name` names a leaf by its id.
+
+        One line reached from several places is one site. In the first backward nobody knows yet which
+        lines of the program are its training loop, so that its places have no caller.
+        """
+        alike: dict[ZeroedAt, list[tuple[Site, _Kept]]] = {}
+        for site, kept in self._sites.items():
+            if kept.leaves:
+                alike.setdefault(_fact(site, leaf_name), []).append((site, kept))
+        return tuple(_with_what_it_did(fact, sites, leaf_name) for fact, sites in alike.items())
 
 
-def _fact(site: Site, kept: _Kept, leaf_name: Callable[[int], str]) -> ZeroedAt:
+def _with_what_it_did(
+    fact: ZeroedAt, sites: list[tuple[Site, _Kept]], leaf_name: Callable[[int], str]
+) -> ZeroedAt:
+    leaves = (leaf_name(leaf) for _, kept in sites for leaf in kept.leaves)
+    counts = [
+        (place is not None and place.caller is not None, kept.backwards) for (_, place, _), kept in sites
+    ]
+    before = sum(count for has_caller, count in counts if not has_caller)
+    return replace(
+        fact,
+        leaves=tuple(dict.fromkeys(leaves)),
+        saved=next((kept.saved for _, kept in sites if kept.saved), ()),
+        backwards=before + max((count for has_caller, count in counts if has_caller), default=0),
+    )
+
+
+def _fact(site: Site, leaf_name: Callable[[int], str]) -> ZeroedAt:
     node, place, factor = site
     name = hook = None
     if isinstance(factor, HookSite):
@@ -115,9 +139,9 @@ def _fact(site: Site, kept: _Kept, leaf_name: Callable[[int], str]) -> ZeroedAt:
         node=node,
         op=op_name(node),
         location=location(place),
-        leaves=tuple(dict.fromkeys(map(leaf_name, kept.leaves))),
-        saved=kept.saved,
-        backwards=kept.backwards,
+        leaves=(),
+        saved=(),
+        backwards=0,
         factor=name,
         factor_is_leaf=factor is not None and factor.leaf is not None,
         constant_factor=factor is not None and factor.is_number,

@@ -8,11 +8,12 @@ import re
 from gradscope.facts import Cut, CutKind, Recording
 from gradscope.finding import Location, Related
 from gradscope.rules._parts import argument, method, receiver, source, with_keyword, written_value
-from gradscope.rules._source import expression, replaced, snippet, statement
+from gradscope.rules._source import expression, replaced, simple_statement, snippet, statement
 from gradscope.rules._words import place
 
 _IN_BLOCK = (CutKind.NO_GRAD, CutKind.INFERENCE_MODE)
 _LEAVES_TORCH = (CutKind.PYTHON_NUMBER, CutKind.NUMPY)
+_MAKERS = ("tensor", "as_tensor", "Tensor", "FloatTensor", "scalar_tensor")
 _INTEGER_OPS = {
     "argmax": "torch.softmax, or F.gumbel_softmax(logits, hard=True)",
     "argmin": "torch.softmax of the negated values",
@@ -132,11 +133,40 @@ def _stay_in_torch(recording: Recording, cut: Cut) -> str:
     if method(text) in ("float", "int", "bool"):
         inner = argument(text)
     if cut.kind is CutKind.PYTHON_NUMBER and inner:
-        return f"keep the tensor: {replaced(recording, cut.location, inner)}"
+        kept = _without_maker(statement(recording, cut.location), text, inner)
+        if kept is not None:
+            return f"keep the tensor: {kept}"
+        return f"keep the tensor: {replaced(recording, cut.location, inner)}{_and_as_it_is(recording, cut)}"
     back = f" and {place(cut.resumed, cut.location)}" if cut.resumed else ""
     here = place(cut.location, cut.location)
     way = f"what runs between {here}{back}" if back and cut.resumed != cut.location else f"{here}"
     return f"stay in torch: write {way} with torch ops, or wrap it in a torch.autograd.Function"
+
+
+def _without_maker(line: str, text: str, inner: str) -> str | None:
+    """The line without the torch.tensor(...) around the number `text`: what it makes has no graph again.
+
+    None where no such call is around it.
+    """
+    node = simple_statement(line)
+    for call in ast.walk(node) if node is not None else ():
+        if not isinstance(call, ast.Call) or not call.args or method(source(call, line)) not in _MAKERS:
+            continue
+        given = source(call.args[0], line)
+        if text in given:
+            new = given.replace(text, inner)
+            if isinstance(call.args[0], ast.List | ast.Tuple):
+                new = "torch.stack(" + re.sub(r"\.item\(\)", "", new) + ")"
+            return line.replace(source(call, line), new)
+    return None
+
+
+def _and_as_it_is(recording: Recording, cut: Cut) -> str:
+    """What else to leave out, where the number becomes a tensor again on a later line."""
+    if cut.resumed is None or cut.location is None or cut.resumed.at == cut.location.at:
+        return ""
+    called = method(snippet(recording, cut.resumed))
+    return f", and leave out {called}() in line {cut.resumed.line}" if called in _MAKERS else ""
 
 
 def _joined(recording: Recording, cut: Cut, text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from gradscope.facts import Leaf, Recording
 from gradscope.finding import Location
 from gradscope.rules._exits import choosing_leaves
-from gradscope.rules._words import first_place, got_gradient, is_trained, unique
+from gradscope.rules._words import first_place, got_gradient, is_trained
 
 
 class Why(Enum):
@@ -127,8 +127,3 @@ def _judged(leaf: Leaf, alive: set[tuple[str, str]], lines: dict[tuple[str, str]
     if leaf.module_called:
         return Unused(leaf, Why.NOT_IN_FORWARD, "", own_line)
     return Unused(leaf, Why.NOT_CALLED, leaf.unused_module or leaf.module or "", own_line)
-
-
-def parts(group: Iterable[Unused]) -> tuple[str, ...]:
-    """The modules that a group is about."""
-    return unique(one.module for one in group)

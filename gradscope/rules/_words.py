@@ -142,6 +142,11 @@ def node_words(node: str) -> str:
     return {"addmm": "linear", "t": "transpose", "native_layer_norm": "layer_norm"}.get(name, name) or node
 
 
+def stem(node: str) -> str:
+    """The node's name without "Backward0": "ReluBackward0" -> "Relu"."""
+    return node.rpartition("::")[2].partition("Backward")[0]
+
+
 def op_words(op: str) -> str:
     """An op's name without underscores around it: "__getitem__" -> "getitem"."""
     return op.strip("_") if op.startswith("__") else op

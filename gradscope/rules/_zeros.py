@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 
 from gradscope.facts import ValueStats, ZeroedAt
-from gradscope.rules._parts import argument, method, receiver, source
+from gradscope.rules._factors import LAYERS, factor_words, written_operand
+from gradscope.rules._parts import argument, method, receiver
 from gradscope.rules._source import expression as expression_of
-from gradscope.rules._words import counted, node_words, number, quoted
+from gradscope.rules._words import counted, node_words, number, quoted, stem
+from gradscope.rules._written import drops, op_as_written, overwritten, shown
 
 _FLAT = ("Round", "Sign", "Floor", "Ceil", "Trunc", "Heaviside", "FloorDivide", "Sgn")
 _RECTIFIERS = ("Relu", "Threshold", "ClampMin")
@@ -22,15 +24,11 @@ _SELECTIONS = (
     "Maximum",
     "Minimum",
 )
-LAYERS = ("Mm", "Addmm", "Bmm", "Baddbmm", "Mv", "Dot", "Convolution", "Addmv", "Linear")
 _PRODUCTS = ("Mul", *LAYERS)
+_WRITES = ("CopySlices", "Copy", "Fill", "Zero", "IndexPut", "IndexFill", "IndexCopy", "Scatter")
+_LOOK_UPS = ("Embedding", "EmbeddingBag")
 _LOSSES = ("MseLoss", "L1Loss", "SmoothL1Loss", "HuberLoss")
 _CENTRED = ("NativeLayerNorm", "NativeBatchNorm", "NativeGroupNorm", "CudnnBatchNorm", "FusedRmsNorm")
-
-
-def stem(node: str) -> str:
-    """The node's name without "Backward0": "ReluBackward0" -> "Relu"."""
-    return node.rpartition("::")[2].partition("Backward")[0]
 
 
 def saved(stats: tuple[ValueStats, ...], name: str) -> ValueStats | None:
@@ -38,12 +36,14 @@ def saved(stats: tuple[ValueStats, ...], name: str) -> ValueStats | None:
     return next((one for one in stats if one.name == name), None)
 
 
-def zero_reason(fact: ZeroedAt, expression: str = "") -> str:
-    """Why this node gives only zeros; `expression` is the op as written, "" where that is not known."""
+def zero_reason(fact: ZeroedAt, expression: str = "", statement: str = "") -> str:
+    """Why this node gives only zeros; `expression` is the op as written, in `statement`, "" where unknown."""
     kind, op = stem(fact.node), fact.op or node_words(fact.node)
     result = saved(fact.saved, "result")
     if fact.hook is not None:
         return f"the hook {fact.hook} makes it so"
+    if _drops_all(fact, expression):
+        return f"`{shown(expression) or method(expression)}` drops every element that the loss depends on"
     if fact.factor is not None:
         return f"it is multiplied by {factor_words(fact, expression)}, which is all zeros"
     if kind in _FLAT:
@@ -79,7 +79,33 @@ def zero_reason(fact: ZeroedAt, expression: str = "") -> str:
         zeros = next((one.name for one in fact.saved if one.numel and one.zeros == one.numel), None)
         name = zeros and written_operand(zeros, expression)
         return f"the other factor of {op}{f' (`{name}`)' if name else ''} is all zeros"
-    return f"{op} passes on only zeros"
+    if kind in _WRITES:
+        return _write_reason(op, expression, statement)
+    if kind in _LOOK_UPS and (padding := _only_padding(fact)) is not None:
+        where = f" of `{called}`" if (called := shown(expression)) else ""
+        return f"every index{where} is the padding_idx, {padding}, whose row gets no gradient"
+    return f"{op_as_written(op, expression)} passes on only zeros"
+
+
+def _drops_all(fact: ZeroedAt, expression: str) -> bool:
+    """Whether a dropout multiplied by a mask of zeros, be it in place."""
+    return stem(fact.node) in ("Mul", "CopySlices") and not fact.factor_is_leaf and drops(expression)
+
+
+def _write_reason(op: str, expression: str, statement: str) -> str:
+    target, called = overwritten(expression, statement), shown(expression)
+    if target:
+        return f"every element of `{target}` that the loss depends on is overwritten here"
+    return f"{f'`{called}`' if called else op} writes in place and passes on only zeros"
+
+
+def _only_padding(fact: ZeroedAt) -> int | None:
+    """The padding_idx of an embedding that looked up nothing else."""
+    indices, padding = saved(fact.saved, "indices"), saved(fact.saved, "padding_idx")
+    if indices is None or padding is None or padding.smallest is None:
+        return None
+    only = indices.smallest == indices.largest == padding.smallest
+    return int(padding.smallest) if only else None
 
 
 def _softmax_reason(op: str, result: ValueStats | None) -> str:
@@ -100,6 +126,8 @@ def zero_fix(fact: ZeroedAt, expression: str) -> tuple[str, str]:
         )
     if fact.factor_is_leaf:
         return "", f"initialise {quoted(fact.factor, 'the factor')} with something other than 0"
+    if _drops_all(fact, expression):
+        return "", "a smaller p: nothing is left of its input"
     if fact.factor is not None:
         return "", f"check how {factor_words(fact, expression)} is computed: it is 0 everywhere"
     if kind in _FLAT:
@@ -110,6 +138,8 @@ def zero_fix(fact: ZeroedAt, expression: str) -> tuple[str, str]:
             return "", "a larger margin, or harder examples: these pairs have nothing left to teach"
         words = "these units are dead: a smaller learning rate, another initialisation"
         return (f"F.leaky_relu({inner}, 0.01)", words) if inner else ("", f"F.leaky_relu; {words}")
+    if fact.node.endswith("Backward"):  # a torch.autograd.Function; torch's own nodes end in a number
+        return "", f"check what the backward of {kind} returns"
     return "", _ADVICE.get(kind, "keep the input where the op has a slope, or use an op that has one there")
 
 
@@ -123,6 +153,8 @@ _ADVICE = {
     **dict.fromkeys(_SELECTIONS, "check the mask or index: it selects nothing that depends on these tensors"),
     **dict.fromkeys(_LOSSES, "check what is compared: both sides are the same values"),
     **dict.fromkeys(_CENTRED, "normalise over more than one element"),
+    **dict.fromkeys(_WRITES, "check what is written here: the loss should depend on elements that are left"),
+    **dict.fromkeys(_LOOK_UPS, "check the indices: none of them is a row that learns"),
 }
 
 
@@ -140,41 +172,6 @@ def is_margin(text: str | None) -> bool:
         return False
     ends = [node.left, node.right]
     return any(isinstance(one, ast.Constant) or "margin" in ast.unparse(one) for one in ends)
-
-
-def factor_words(fact: ZeroedAt, expression: str) -> str:
-    """The zero factor as the program writes it: a leaf by its name, else by the op's own operands."""
-    assert fact.factor is not None
-    name = fact.factor if fact.factor_is_leaf else written_operand(fact.factor, expression)
-    if name:
-        return f"`{name}`"
-    return "its input" if fact.factor in _FIRST and stem(fact.node) in LAYERS else "its other factor"
-
-
-_FIRST = ("self", "mat1", "input", "mat", "batch1", "vec1", "tensor1")
-_SECOND = ("other", "mat2", "weight", "vec", "tensor", "batch2", "vec2", "tensor2")
-
-
-def written_operand(saved_name: str, text: str) -> str | None:
-    """The text of an operand that autograd saved under this name: "other" of "h * mask" is "mask"."""
-    if saved_name not in (*_FIRST, *_SECOND):
-        return saved_name
-    node = expression_of(text)
-    second = saved_name in _SECOND
-    if isinstance(node, ast.BinOp):
-        return source(node.right if second else node.left, text)
-    if not isinstance(node, ast.Call):
-        return None
-    in_torch = source(node.func, text).startswith(("torch.", "F.", "nn.functional."))
-    operands = list(node.args)
-    if not in_torch and isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
-        operands.insert(0, node.func.value)
-    elif not in_torch and second:
-        return None  # the weight of a layer that is called
-    return source(operands[second], text) if len(operands) > second else None
-
-
-_METHODS = ("mul", "mul_", "matmul", "mm", "bmm", "mv", "dot", "multiply")
 
 
 def _straight_through(expression: str, op: str) -> tuple[str, str]:

@@ -63,13 +63,13 @@ Limits
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from gradscope.facts import Leaf, Recording
 from gradscope.finding import Finding, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._unused import Unused, Why, parts, star_numbers, unused_groups
+from gradscope.rules._unused import Unused, Why, star_numbers, unused_groups
 from gradscope.rules._words import (
     attribute_of,
     counted,
@@ -163,12 +163,20 @@ def _dicts(recording: Recording, leaf: Leaf) -> frozenset[str]:
 
 def _use(recording: Recording, group: list[Unused]) -> str:
     first = group[0]
-    own = first.leaf.name.rpartition(".")[2]
     if first.why is Why.NOT_IN_FORWARD:
-        return f"use self.{own} in forward"
-    attribute = attribute_of(first.module, _dicts(recording, first.leaf)) if first.module else own
-    if len(parts(group)) > 1:
-        attribute = attribute.partition("[")[0]
+        return f"use {_own(one.leaf.name for one in group)} in forward"
+    paths = unique(one.module for one in group)
+    if not first.module:
+        attributes = _own(one.leaf.name for one in group)
+    else:
+        dicts = _dicts(recording, first.leaf)
+        written = [attribute_of(path, dicts) for path in paths if path]
+        attributes = _own(one if len(paths) == 1 else one.partition("[")[0] for one in written)
     if first.why is Why.RESULT_UNUSED:
-        return f"let the loss depend on what self.{attribute} gives"
-    return f"call self.{attribute} in forward"
+        return f"let the loss depend on what {attributes} {'give' if len(paths) > 1 else 'gives'}"
+    return f"call {attributes} in forward"
+
+
+def _own(names: Iterable[str]) -> str:
+    """ "self.key and self.value"."""
+    return listing(f"self.{name}" for name in unique(name.rpartition(".")[2] for name in names))

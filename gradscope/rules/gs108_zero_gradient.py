@@ -58,9 +58,10 @@ from functools import partial
 from gradscope.facts import Leaf, Recording, ZeroedAt
 from gradscope.finding import Finding, Location, Note, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._source import replaced, snippet
-from gradscope.rules._words import by_name, grouped, noun_for, other_places, spoken, unique, verb
-from gradscope.rules._zeros import LAYERS, saved, stem, zero_fix, zero_reason
+from gradscope.rules._factors import LAYERS
+from gradscope.rules._source import replaced, snippet, statement
+from gradscope.rules._words import by_name, grouped, noun_for, other_places, spoken, stem, unique, verb
+from gradscope.rules._zeros import saved, zero_fix, zero_reason
 
 _finding = partial(Finding, "GS108", "zero-gradient")
 
@@ -149,7 +150,7 @@ def _finding_for(
     subjects = unique(name for name in fact.leaves if name in names)
     leaves = list(map(by_name(recording).get, subjects))
     what = grouped(spoken(recording, subjects), noun_for(leaves))
-    reason = zero_reason(fact, snippet(recording, fact.location))
+    reason = _reason(recording, fact)
     return _finding(
         severity=severity,
         message=f"the gradient of {what} is exactly 0: {reason}",
@@ -170,10 +171,12 @@ def _finding_for(
     )
 
 
+def _reason(recording: Recording, fact: ZeroedAt) -> str:
+    return zero_reason(fact, snippet(recording, fact.location), statement(recording, fact.location))
+
+
 def _also(recording: Recording, facts: list[ZeroedAt], primary: Location | None) -> Iterator[Related]:
-    reasons = {
-        fact.location: zero_reason(fact, snippet(recording, fact.location)) for fact in facts if fact.location
-    }
+    reasons = {fact.location: _reason(recording, fact) for fact in facts if fact.location}
     for where in other_places(list(reasons), than=primary):
         yield Related(where, f"the other way to the loss: {reasons[where]}")
 

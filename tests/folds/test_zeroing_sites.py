@@ -12,10 +12,9 @@ NONZERO, ZERO = Content.NONZERO, Content.ZERO
 class Line:
     """A place on a line of its own."""
 
-    caller = None
-
-    def __init__(self, line: int) -> None:
+    def __init__(self, line: int, caller: Line | None = None) -> None:
         self.line = line
+        self.caller = caller
 
     def location(self) -> Location:
         return Location("train.py", self.line)
@@ -89,6 +88,20 @@ def test_backwards_are_counted_where_a_leaf_was_left_without() -> None:
         fold.add([_visit(0, NONZERO, {1: ZERO})], {1: Received(10, ZERO)})
     (fact,) = fold.facts(str)
     assert (fact.backwards, fact.op) == (3, "mul")
+
+
+def test_a_line_is_one_site_from_wherever_it_was_reached() -> None:
+    fold = ZeroFold()
+    received = {1: Received(10, ZERO), 2: Received(20, ZERO)}
+    both = [Line(5, Line(7)), Line(5, Line(8))]
+    for places in ([Line(5)] * 2, both, both):
+        visits = [
+            Visit(index, Spot("ReluBackward0", place), NONZERO, (ZERO,), (index + 1,))
+            for index, place in enumerate(places)
+        ]
+        fold.add(visits, received)
+    (fact,) = fold.facts(str)
+    assert (fact.leaves, fact.backwards) == (("10", "20"), 3)
 
 
 def test_the_table_is_bounded_and_says_what_it_left_out() -> None:

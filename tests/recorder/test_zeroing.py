@@ -339,6 +339,19 @@ def test_sparse_and_dense_rows_of_an_embedding() -> None:
     assert fact.node == "EmbeddingBackward0"
 
 
+@pytest.mark.parametrize("padding", [None, 0, 2])
+def test_what_an_embedding_looked_up_is_told_with_its_padding(padding: int | None) -> None:
+    rows = nn.Embedding(3, 2, padding_idx=padding)
+    with recording() as harness:
+        harness.name(rows=rows)
+        looked_up = rows(torch.tensor([[2, 2], [0, 0]] if padding is None else [[padding] * 2]))
+        (looked_up * (0.0 if padding is None else 1.0)).sum().backward()
+    (fact,) = harness.zeroed()
+    assert [(one.name, one.smallest, one.largest) for one in fact.saved if one.name != "other"] == (
+        [] if padding is None else [("indices", padding, padding), ("padding_idx", padding, padding)]
+    )
+
+
 def test_sites_are_bounded_and_forgotten() -> None:
     x = _leaf(1.0, 2.0)
     with recording() as harness:

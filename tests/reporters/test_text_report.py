@@ -11,6 +11,7 @@ import pytest
 from rich.cells import cell_len
 
 from gradscope.facts import ProgramEnd, Recording
+from gradscope.finding import Finding, Severity
 from gradscope.report import Suppressed
 from gradscope.reporters import render
 from gradscope.reporters.screen import page
@@ -212,6 +213,18 @@ def test_a_finding_elsewhere_does_not_explain_the_end() -> None:
     assert not is_explained(replace(whole, findings=(elsewhere,)))
     assert is_explained(replace(whole, findings=(), suppressed=(Suppressed(whole.findings[0], "x"),)))
     assert is_explained(replace(whole, findings=(replace(elsewhere, evidence={"ended_program": True}),)))
+
+
+def test_a_consequence_of_a_finding_explains_the_end_too() -> None:
+    failing = crash()
+    refused = Finding("GS403", "nonfinite-forward", Severity.ERROR, "x", evidence={"ended_program": True})
+    cause = Finding("GS405", "exploding-gradient", Severity.WARNING, "y")
+    told = replace(failing, findings=(replace(cause, consequences=(refused,)),))
+    assert not is_explained(replace(failing, findings=(cause,)))
+    assert is_explained(told)
+    assert is_explained(replace(failing, suppressed=(Suppressed(told.findings[0], "--ignore GS405"),)))
+    assert "no finding explains it" not in text(told)
+    assert "Traceback" not in text(told)
 
 
 def test_findings_keep_the_order_of_the_engine() -> None:

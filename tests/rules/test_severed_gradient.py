@@ -110,6 +110,8 @@ LINES = Source(
     t = float(loss)
     c = torch.tensor([f(x), g(x)])
     d = torch.tensor(parts)
+    u = torch.tensor(head(x).mean().item(), requires_grad=True)
+    v = torch.tensor([left.item(), right.item()]).sum()
     i = logits.argmax(-1)
     m = score > 0.5
     p = nn.Parameter(h)
@@ -126,6 +128,8 @@ LINES = Source(
         (CutKind.DATA, "data", "enc(x).data", "b = enc(x)"),
         (CutKind.PYTHON_NUMBER, "item", "loss.item()", "keep the tensor: s = loss"),
         (CutKind.PYTHON_NUMBER, "float", "float(loss)", "keep the tensor: t = loss"),
+        (CutKind.PYTHON_NUMBER, "item", "head(x).mean().item()", "keep the tensor: u = head(x).mean()"),
+        (CutKind.PYTHON_NUMBER, "item", "right.item()", "tensor: v = torch.stack([left, right]).sum()"),
         (CutKind.NEW_TENSOR, "tensor", "torch.tensor([f(x), g(x)])", "c = torch.stack([f(x), g(x)])"),
         (CutKind.NEW_TENSOR, "tensor", "torch.tensor(parts)", "d = torch.stack(parts) for a list of tensors"),
         (CutKind.INTEGER, "argmax", "logits.argmax(-1)", "gumbel_softmax"),

@@ -89,7 +89,7 @@ def test_a_result_that_goes_nowhere_is_told_of_the_outermost_module():
     )
     assert (found.location, found.evidence["module"]) == (LAST, "last")
     assert found.subjects == tuple(one.name for one in inside)
-    assert "let the loss depend on what self.last gives" in found.fix
+    assert found.fix.startswith("let the loss depend on what self.last gives, or delete it")
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,16 @@ def test_the_same_own_parameter_of_every_layer_is_one_finding():
     found = only("GS103", SOURCE.recording(leaves=(USED, *layers)))
     assert found.message == (
         "h.*.scale in 2 blocks (2 parameters) are never used: the forward of Block ran without them"
+    )
+
+
+def test_several_modules_of_one_line_are_all_named_in_the_fix():
+    pair = [ran(f"{name}.weight", module=name) for name in ("left", "right")]
+    found = only("GS103", SOURCE.recording(leaves=(USED, *pair)))
+    assert found.fix.startswith("let the loss depend on what self.left and self.right give, or delete")
+    both = [unused(name, module_called=True, module_class="Net") for name in ("gain", "shift")]
+    assert only("GS103", SOURCE.recording(leaves=(USED, *both))).fix.startswith(
+        "use self.gain and self.shift in forward"
     )
 
 

@@ -59,11 +59,86 @@ def test_an_error_where_nothing_learns():
         ("MseLossBackward0", (), "mse_loss compares equal values"),
         ("NativeLayerNormBackward0", (), "normalises over a single element"),
         ("MyFunctionBackward", (), "my_function passes on only zeros"),
+        ("torch::autograd::CopySlices", (), "copy_slices writes in place and passes on only zeros"),
+        ("EmbeddingBackward0", (), "embedding passes on only zeros"),
     ],
 )
 def test_the_reason_comes_from_the_node_and_what_it_saved(node, saved, reason):
-    found = only("GS108", recording(replace(DEAD, node=node, op=None, saved=saved)))
+    found = only("GS108", recording(replace(DEAD, node=node, op=None, saved=saved, location=None)))
     assert reason in found.message
+
+
+def padded(*indices):
+    """What an embedding with a padding_idx of 0 saved: its smallest and largest index, and that."""
+    smallest, largest = indices
+    return (
+        stats("indices", smallest=smallest, largest=largest),
+        stats("padding_idx", 1, zeros=1, smallest=0, largest=0),
+    )
+
+
+LONG = "torch.nn.functional.some_very_long_name_of_a_function(x)"
+
+
+@pytest.mark.parametrize(
+    ("line", "written", "node", "saved", "reason"),
+    [
+        ("head(drop(h))", "drop(h)", "CopySlices", (), "`drop(h)` drops every element that the loss"),
+        ("F.dropout(h, 0.9)", None, "MulBackward0", (), "`F.dropout(h, 0.9)` drops every element"),
+        ("h[:, 0] = 0", "h[:, 0]", "CopySlices", (), "every element of `h` that the loss depends on is over"),
+        ("h[:, 0].zero_()", None, "CopySlices", (), "every element of `h` that the loss depends on is over"),
+        ("h[mask] = 0", "h[mask]", "IndexPutBackward0", (), "every element of `h` that the loss depends on"),
+        ("h[0] *= 0 * x", None, "CopySlices", (), "copy_slices writes in place and passes on only zeros"),
+        ("relu6_(h)", None, "CopySlices", (), "`relu6_(h)` writes in place and passes on only zeros"),
+        (
+            "emb(i)",
+            None,
+            "EmbeddingBackward0",
+            padded(0, 0),
+            "every index of `emb(i)` is the padding_idx, 0,",
+        ),
+        ("emb(i)", None, "EmbeddingBackward0", padded(0, 3), "embedding in `emb(i)` passes on only zeros"),
+        ("h ** 0", None, "PowBackward0", (), "pow in `h ** 0` passes on only zeros"),
+        ("Gate.apply(h)", None, "GateBackward", (), ": `Gate.apply(h)` passes on only zeros"),
+        (LONG, None, "PowBackward0", (), "exactly 0: pow passes on only zeros"),
+    ],
+)
+def test_what_happens_is_told_in_the_words_of_the_line(line, written, node, saved, reason):
+    source = Source(line)
+    fact = replace(DEAD, node=node, op=None, saved=saved, location=source.at(written or line))
+    found = only("GS108", source.recording(zeroed=(fact,), leaves=(*STUCK, ALIVE), steps=3))
+    assert reason in found.message
+
+
+@pytest.mark.parametrize(
+    ("line", "node", "advice"),
+    [
+        ("drop(h)", "CopySlices", "a smaller p: nothing is left of its input"),
+        ("h.zero_()", "ZeroBackward0", "check what is written here"),
+        ("emb(i)", "EmbeddingBackward0", "check the indices"),
+        ("Gate.apply(h)", "GateBackward", "check what the backward of Gate returns"),
+    ],
+)
+def test_what_to_do_about_it(line, node, advice):
+    source = Source(line)
+    fact = replace(DEAD, node=node, op=None, saved=(), location=source.at(line))
+    found = only("GS108", source.recording(zeroed=(fact,), leaves=(*STUCK, ALIVE), steps=3))
+    assert found.fix.startswith(advice)
+
+
+def test_a_parameter_of_zeros_inside_a_call_that_drops_is_the_factor():
+    source = Source("y = drop(h)")
+    fact = replace(
+        DEAD,
+        node="MulBackward0",
+        op="mul",
+        saved=(),
+        factor="gate",
+        factor_is_leaf=True,
+        location=source.at("drop(h)"),
+    )
+    found = only("GS108", source.recording(zeroed=(fact,), leaves=(*STUCK, ALIVE), steps=3))
+    assert "it is multiplied by `gate`, which is all zeros" in found.message
 
 
 def test_a_factor_of_zeros_is_named():
