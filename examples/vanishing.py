@@ -2,8 +2,8 @@
 
     gradscope trace examples/vanishing.py
 
-Look for the bars in the module tree: from the last layer to the first the norm falls by more than fifteen
-orders of magnitude. The residual net, whose layers add to their input, keeps its gradient.
+Look for the profile in the finding: from the last layer to the first the gradient falls by more than fifteen
+orders of magnitude. The residual net, whose layers add to their input, keeps its gradient: no finding.
 """
 
 import torch

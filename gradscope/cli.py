@@ -131,7 +131,8 @@ def _from_click(error: click.ClickException) -> UsageError:
     message = error.format_message().rstrip(".")
     advice = [f"{name} --help"]
     if isinstance(error, click.NoSuchOption) and context is not None:
-        known = [spelling for parameter in context.command.params for spelling in parameter.opts]
+        options = context.command.get_params(context)  # with --help
+        known = [spelling for parameter in options for spelling in parameter.opts]
         message = f"no such option: {error.option_name}{did_you_mean(error.option_name, known)}"
         if context.info_name == "trace":
             own = f"gradscope trace train.py -- {error.option_name}"

@@ -53,17 +53,27 @@ class Destination:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[TextIO]:
-        """A text stream for the report; a file appears under its name only when it is complete."""
+        """A text stream for the report; a file appears under its name only when it is complete.
+
+        Raises OutputError where it cannot be written, to a full disk, say.
+        """
         flush_standard_streams()
-        if self.path is None:
-            with self._standard_stream() as stream:
+        try:
+            with self._opened() as stream:
                 yield stream
-        elif os.path.exists(self.path) and not os.path.isfile(self.path):  # /dev/null, a named pipe
-            with open(self.path, "w", encoding="utf-8") as special:
-                yield special
-        else:
-            with replacing(self.path) as file:
-                yield file
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = self.path or getattr(self._stream, "name", "its stream").strip("<>")
+            reason = error.strerror or str(error)
+            raise OutputError(f"the report cannot be written to {where}: {reason}") from None
+
+    def _opened(self) -> contextlib.AbstractContextManager[TextIO]:
+        if self.path is None:
+            return self._standard_stream()
+        if os.path.exists(self.path) and not os.path.isfile(self.path):  # /dev/null, a named pipe
+            return open(self.path, "w", encoding="utf-8")
+        return replacing(self.path)
 
     @contextlib.contextmanager
     def _standard_stream(self) -> Iterator[TextIO]:

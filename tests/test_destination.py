@@ -114,3 +114,13 @@ def test_closed_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", None)
     with Destination(None, machine=False, to_stderr=True).open() as out:
         out.write("nowhere")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_told() -> None:
+    destination = Destination("/dev/full", machine=True, to_stderr=False)
+    with (
+        pytest.raises(OutputError, match="cannot be written to /dev/full: No space left"),
+        destination.open() as out,
+    ):
+        out.write("{}")

@@ -54,12 +54,14 @@ def _mark(good: bool) -> str:
 
 
 def _versions(device: str) -> Iterator[tuple[str, str]]:
+    import torch
+
     import gradscope
 
     yield "gradscope", f"{__version__}  {os.path.dirname(os.path.abspath(gradscope.__file__))}"
     yield "python", f"{platform.python_version()}  {sys.executable}"
     yield "platform", platform.platform()
-    yield "torch", _version("torch")
+    yield "torch", str(torch.__version__)  # with its build: the distribution's version may lack the CUDA
     yield "device", device
     for name in _BESIDE:
         found = _version(name)

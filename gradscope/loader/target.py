@@ -101,7 +101,8 @@ def _check_readable(path: str) -> None:
 
 
 def _unreadable(path: str, error: OSError) -> TargetError:
-    advice = f"chmod u+r {path}" if isinstance(error, PermissionError) else ()
+    right = "rx" if os.path.isdir(path) else "r"
+    advice = f"chmod u+{right} {path}" if isinstance(error, PermissionError) else ()
     return TargetError(f"{path} cannot be read: {error.strerror}", try_next=advice)
 
 
@@ -159,6 +160,10 @@ def _runnable(name: str) -> str:
 
 def _check_script(path: str) -> None:
     if os.path.isdir(path):
+        try:
+            os.scandir(path).close()
+        except OSError as error:
+            raise _unreadable(path, error) from None
         if not os.path.isfile(os.path.join(path, "__main__.py")):
             files = [os.path.normpath(os.path.join(path, name)) for name in _scripts_in(path)]
             advice = [f"gradscope trace {file}" for file in files[:_FEW]]
@@ -186,7 +191,9 @@ def _no_such_file(path: str, rest: str) -> TargetError:
     folder, name = os.path.split(path)
     try:
         beside = os.listdir(folder or ".")
-    except OSError:
+    except OSError as error:
+        if os.path.isdir(folder):
+            return _unreadable(folder, error)
         parent = folder
         while parent and not os.path.isdir(parent):
             parent = os.path.dirname(parent)
@@ -196,7 +203,9 @@ def _no_such_file(path: str, rest: str) -> TargetError:
     advice = [f"gradscope trace {os.path.join(folder, stem)}.py{rest}" for stem in near]
     if not rest and _DOTTED.match(name) and "." in name and not folder and _below_cwd(name):
         advice.insert(0, f"gradscope trace -m {name}")
-    return TargetError(f"no such file: {path}", try_next=advice)
+    holds = ", ".join(_scripts_in(folder or ".")[:_FEW]) if not advice else ""
+    where = (f"{folder or 'this folder'} holds {holds}",) if holds else ()
+    return TargetError(f"no such file: {path}", where=where, try_next=advice)
 
 
 def _no_such_module(name: str, rest: str, option: str = "") -> TargetError:

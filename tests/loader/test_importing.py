@@ -81,6 +81,27 @@ def test_what_is_not_there(text: str, what: str, where: tuple[str, ...] | None, 
     assert where is None or caught.value.where == where
 
 
+@pytest.mark.parametrize(
+    ("typed", "advice"),
+    [
+        ("Networ", ("Network",)),
+        ("work", ("Network",)),
+        ("zzz", ("Network", "build", "made")),
+        ("Network.zzz", ()),
+    ],
+)
+def test_a_name_that_is_not_there_leads_to_one_that_is(
+    typed: str, advice: tuple[str, ...], write: Write
+) -> None:
+    write(
+        "nets.py",
+        "import os\nfrom torch import nn\nclass Network: pass\ndef build(): pass\nmade = nn.Linear(1, 1)\n",
+    )
+    with pytest.raises(TargetError) as caught:
+        found(f"nets.py:{typed}")
+    assert caught.value.try_next == tuple(f"gradscope trace nets.py:{name}" for name in advice)
+
+
 def test_a_syntax_error_further_in_is_the_programs_own(write: Write) -> None:
     write("outer.py", "import inner_broken\n")
     write("inner_broken.py", "def\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import zipfile
 from pathlib import Path
@@ -69,14 +70,55 @@ def test_a_zip_file_is_a_script(folder: Path) -> None:
         (["pakage:Net"], "no module named pakage here", "gradscope trace package:Net"),
         (["model.py:"], "what stands after the colon", "gradscope trace model.py"),
         (["model.py:Net()"], "what stands after the colon", "gradscope trace model.py"),
-        (["package"], "package is a folder without a __main__.py", "gradscope trace package/__init__.py"),
+        (["package"], "package is a folder without a __main__.py", "gradscope trace package/nets.py"),
+        (["."], ". is a folder without a __main__.py", "gradscope trace train.py"),
+        ([""], "the target is empty", "gradscope trace train.py"),
+        ([":Net"], "must stand before the colon of :Net", "gradscope trace train.py:Net"),
+        (["no_such_thing:Net"], "no module named no_such_thing here", "start it in the folder that holds"),
     ],
 )
 def test_a_target_that_is_not_there_leads_to_one_that_is(words: list[str], what: str, advice: str) -> None:
     with pytest.raises(TargetError) as caught:
         parse_target(words)
     assert what in caught.value.what
-    assert caught.value.try_next[0] == advice
+    assert caught.value.try_next[0].startswith(advice)
+
+
+def test_a_module_that_is_not_there_has_advice() -> None:
+    with pytest.raises(TargetError) as caught:
+        parse_target([], "no_such_thing.here")
+    assert caught.value.try_next[0].startswith("start it in the folder that holds no_such_thing, or install")
+
+
+@pytest.mark.parametrize("target", ["train.py", "model.py:Net"])
+def test_a_file_that_cannot_be_read_is_told(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: str, mode: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr("gradscope.loader.target.open", refused, raising=False)
+    with pytest.raises(TargetError, match="py cannot be read: Permission denied") as caught:
+        parse_target([target])
+    assert caught.value.try_next == (f"chmod u+r {target.partition(':')[0]}",)
+
+
+@pytest.mark.parametrize("target", ["package", "package/train.py"])
+def test_a_folder_that_cannot_be_read_is_told(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr("os.scandir", refused)
+    monkeypatch.setattr("os.listdir", refused)
+    with pytest.raises(TargetError, match="package cannot be read: Permission denied"):
+        parse_target([target])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not delete a folder that is in use")
+def test_a_working_directory_that_is_gone_is_told(folder: Path) -> None:
+    (folder / "gone").mkdir()
+    os.chdir(folder / "gone")
+    (folder / "gone").rmdir()
+    with pytest.raises(TargetError, match="the working directory is gone"):
+        parse_target(["train.py"])
 
 
 @pytest.mark.parametrize(
@@ -87,6 +129,12 @@ def test_m_takes_a_dotted_name(name: str, advice: str) -> None:
     with pytest.raises(TargetError) as caught:
         parse_target([], name)
     assert caught.value.try_next == (f"gradscope trace {advice}",)
+
+
+def test_a_file_that_is_like_no_other_has_the_others_named() -> None:
+    with pytest.raises(TargetError, match="no such file: xyz") as caught:
+        parse_target(["xyz.py"])
+    assert caught.value.where == ("this folder holds train.py, model.py",)
 
 
 def test_a_missing_folder_is_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from rich.text import Text
@@ -101,6 +102,6 @@ class _Row:
 
     def text(self) -> Text:
         row = Text()
-        for character, style in self._cells:
-            row.append(character, style or None)
+        for style, cells_of_it in groupby(self._cells, key=lambda cell: cell[1]):
+            row.append("".join(character for character, _ in cells_of_it), style or None)
         return row
