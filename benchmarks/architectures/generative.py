@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F  # noqa: N812  its usual name
 from torch import Tensor, nn
 
 from architectures.images import conv_block
 from architectures.training import healthy, train
+
+
+def contest(generator: nn.Module, critic: nn.Module, real: Tensor, noise: int, steps: int) -> None:
+    """Trains two nets against each other, with one optimizer each; `noise` is how wide it is."""
+    of_g = torch.optim.Adam(generator.parameters(), lr=2e-4)
+    of_d = torch.optim.Adam(critic.parameters(), lr=2e-4)
+    for _ in range(steps):
+        fake = generator(torch.randn(len(real), noise))
+        of_d.zero_grad()
+        (F.softplus(-critic(real)).mean() + F.softplus(critic(fake.detach())).mean()).backward()
+        of_d.step()
+        of_g.zero_grad()
+        F.softplus(-critic(fake)).mean().backward()
+        of_g.step()
 
 
 @healthy
@@ -24,17 +38,7 @@ def gan() -> None:
         )
 
     generator, critic = net(8, 16), net(16, 1)
-    of_g = torch.optim.Adam(generator.parameters(), lr=2e-4)
-    of_d = torch.optim.Adam(critic.parameters(), lr=2e-4)
-    real = torch.randn(32, 16)
-    for _ in range(20):
-        fake = generator(torch.randn(32, 8))
-        of_d.zero_grad()
-        (F.softplus(-critic(real)).mean() + F.softplus(critic(fake.detach())).mean()).backward()
-        of_d.step()
-        of_g.zero_grad()
-        F.softplus(-critic(fake)).mean().backward()
-        of_g.step()
+    contest(generator, critic, torch.randn(32, 16), noise=8, steps=20)
 
 
 @healthy
@@ -57,17 +61,7 @@ def dcgan() -> None:
     for module in [*generator.modules(), *critic.modules()]:
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(module.weight, std=0.02)
-    of_g = torch.optim.Adam(generator.parameters(), lr=2e-4)
-    of_d = torch.optim.Adam(critic.parameters(), lr=2e-4)
-    real = torch.randn(8, 3, 16, 16)
-    for _ in range(6):
-        fake = generator(torch.randn(8, 32))
-        of_d.zero_grad()
-        (F.softplus(-critic(real)).mean() + F.softplus(critic(fake.detach())).mean()).backward()
-        of_d.step()
-        of_g.zero_grad()
-        F.softplus(-critic(fake)).mean().backward()
-        of_g.step()
+    contest(generator, critic, torch.randn(8, 3, 16, 16), noise=32, steps=6)
 
 
 @healthy

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F  # noqa: N812  its usual name
 from torch import Tensor, nn
 
 from architectures.attention import Language, language_model

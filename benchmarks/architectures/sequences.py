@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F  # noqa: N812  its usual name
 from torch import Tensor, nn
 
 from architectures.attention import language_model
 from architectures.training import Residual, classify, healthy, stack, train
 
 
-class Sequence_(nn.Module):  # noqa: N801
+class SequenceModel(nn.Module):
     def __init__(self, kind: type[nn.RNNBase], layers: int, **more: object) -> None:
         super().__init__()
         self.embed = nn.Embedding(50, 24)
-        self.body = kind(24, 32, layers, batch_first=True, **more)  # type: ignore[arg-type]
+        self.body = kind(24, 32, layers, batch_first=True, **more)  # type: ignore[arg-type]  # passed on as given
         self.head = nn.Linear(32, 50)
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -23,22 +23,22 @@ class Sequence_(nn.Module):  # noqa: N801
 
 @healthy
 def lstm_language_model() -> None:
-    language_model(Sequence_(nn.LSTM, 3))
+    language_model(SequenceModel(nn.LSTM, 3))
 
 
 @healthy
 def gru_stack() -> None:
-    language_model(Sequence_(nn.GRU, 6))
+    language_model(SequenceModel(nn.GRU, 6))
 
 
 @healthy
 def lstm_stack_8() -> None:
-    language_model(Sequence_(nn.LSTM, 8))
+    language_model(SequenceModel(nn.LSTM, 8))
 
 
 @healthy
 def tanh_rnn() -> None:
-    language_model(Sequence_(nn.RNN, 2))
+    language_model(SequenceModel(nn.RNN, 2))
 
 
 class Cells(nn.Module):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F  # noqa: N812  its usual name
 from torch import Tensor, nn
 
 HEALTHY: dict[str, Callable[[], None]] = {}
@@ -37,7 +37,7 @@ def train(
 
 def classify(model: nn.Module, *shape: int, classes: int = 10, steps: int = 5, **more: object) -> None:
     x, y = torch.randn(16, *shape), torch.randint(0, classes, (16,))
-    train(model, lambda: F.cross_entropy(model(x), y), steps, **more)  # type: ignore[arg-type]
+    train(model, lambda: F.cross_entropy(model(x), y), steps, **more)  # type: ignore[arg-type]  # passed on as given
 
 
 def tokens(length: int = 24, size: int = 50) -> Tensor:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +30,9 @@ from gradscope.facts import (
     PhaseKind,
     SeveredLeaf,
 )
+from gradscope.recorder.backward_lines import BackwardLine
 from gradscope.recorder.failures import Failures
-from gradscope.recorder.graph import node_label, walk
+from gradscope.recorder.graph import walk
 from gradscope.recorder.inplace import storage_of
 from gradscope.recorder.leaves import Leaves
 from gradscope.recorder.names import variable_name
@@ -41,7 +43,6 @@ from gradscope.recorder.places import Loc, intern_loc, user_frame
 from gradscope.recorder.scale import ScaleWatch
 from gradscope.recorder.second import Earlier, explain_second_backward
 from gradscope.recorder.severance import Exit, Severance
-from gradscope.recorder.uses import is_scaled
 from gradscope.recorder.values import TensorValues, grad_fn, is_plain, version
 from gradscope.recorder.watchers import Watchers
 
@@ -49,23 +50,6 @@ _current_sequence_nr = torch._C._autograd._get_sequence_nr
 _CLOSE_LOOKS = 20
 _LOOKS_AT_A_LINE = 3
 _AFTER_A_WARNING = 3
-
-
-@dataclass(slots=True)
-class _Line:
-    """What is kept of all backwards of one line."""
-
-    call: str
-    count: int = 0
-    failed: int = 0
-    nodes: int = 0
-    leaves: int = 0
-    loss: float | None = None
-    last_loss: float | None = None
-    root: str | None = None
-    seed: str | None = None
-    create_graph: bool = False
-    node_names: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -83,6 +67,8 @@ class _Pass:
     create_graph: bool
     close: bool
     began: int
+    thread: int
+    watched: bool = False
     loss: float | None = None
 
 
@@ -111,15 +97,16 @@ class BackwardWatch:
         self._copy_structure = copy_structure
         self.scale = ScaleWatch(now, leaves)
         self._ticked = ticked
-        self._lines: dict[Loc, _Line] = {}
+        self._lines: dict[Loc, BackwardLine] = {}
         self._alarm_until = 0
         self._watermark = 0
         self._freed_by: Loc | None = None
         self._freed_epoch = 0
-        self._leaves_of_line: dict[Loc, list[Any]] = {}
+        self._leaves_of_line: dict[tuple[Loc, int], list[Any]] = {}
         self.count = 0
         self.received: set[int] = set()  # orders of leaf entries
-        self._current: _Pass | None = None
+        self._lock = threading.RLock()  # around our own bookkeeping, never around the engine
+        self._passes: dict[int, _Pass] = {}  # one for each thread that is inside a backward
 
     def install(self, patches: Patches) -> None:
         """Replaces the engine's door."""
@@ -136,42 +123,47 @@ class BackwardWatch:
     def _run(self, run_engine: Any, outputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         now = self._now
         plain = all(not isinstance(t, Tensor) or is_plain(t) for t in outputs)
-        if now.backward_depth and plain:
+        inside = now.in_backward
+        if inside and plain:
             self._nested(outputs)
-        if now.backward_depth or not plain or torch.compiler.is_compiling():
+        if inside or not plain or torch.compiler.is_compiling():
             return run_engine(outputs, *args, **kwargs)
-        now.backward_depth += 1
-        depth_of_optimizer, now.optimizer_depth = now.optimizer_depth, 0
         this: _Pass | None = None
         error: BaseException | None = None
         result: Any = None
         try:
-            try:
-                this = self._current = self._begin(outputs, args, kwargs)
-            except Exception as fault:  # noqa: BLE001  our bookkeeping must not reach the program
-                now.fault("before a backward", fault)
-            try:
-                result = run_engine(outputs, *args, **kwargs)
-            except BaseException as raised:
-                error = raised
-                raise
+            with now.backward(), now.outside_optimizer():
+                try:
+                    with self._lock:
+                        this = self._begin(outputs, args, kwargs)
+                except Exception as fault:  # noqa: BLE001  our bookkeeping must not reach the program
+                    now.fault("before a backward", fault)
+                try:
+                    result = run_engine(outputs, *args, **kwargs)
+                except BaseException as raised:
+                    error = raised
+                    raise
         finally:
-            now.backward_depth -= 1
-            self._current = None
-            now.optimizer_depth = depth_of_optimizer
             if this is not None:
                 try:
-                    self._end(this, error, result)
+                    with self._lock:
+                        self._end(this, error, result)
                 except Exception as fault:  # noqa: BLE001
                     now.fault("after a backward", fault)
+            with self._lock:
+                self._passes.pop(threading.get_ident(), None)
         return result
 
     def _nested(self, outputs: Any) -> None:
         """A backward inside a backward (a reentrant checkpoint) reaches leaves that the outer graph hides."""
         try:
-            if self._current is not None and self._current.close:
+            outer = self._passes.get(threading.get_ident())
+            if outer is None and self._now.in_engine_thread:
+                with self._lock:
+                    outer = next(iter(self._passes.values()), None)
+            if outer is not None and outer.close:
                 leaves = walk(outputs)[1]
-                self._current.leaves.update(leaves)
+                outer.leaves.update(leaves)
                 self._leaves.before_first_step(leaves.values())
         except Exception as fault:  # noqa: BLE001  our bookkeeping must not reach the program
             self._now.fault("a nested backward", fault)
@@ -186,7 +178,7 @@ class BackwardWatch:
         accumulates = bool(kwargs.get("accumulate_grad"))
         line = self._lines.get(loc)
         if line is None:
-            line = self._lines[loc] = _Line("backward" if accumulates else "grad")
+            line = self._lines[loc] = BackwardLine("backward" if accumulates else "grad")
         line.count += 1
         close = self._is_close(line.count)
         roots = [t for t in outputs if isinstance(t, Tensor)]
@@ -203,12 +195,17 @@ class BackwardWatch:
             bool(create_graph),
             close,
             _current_sequence_nr(),
+            threading.get_ident(),
         )
+        self._passes[this.thread] = this
         self._describe(line, this)
         if self._watchers.suspicious:
             self._watchers.look_for_mutations(nodes, loc)
         if close:
             self._look_closely(this, line)
+            if not any(other.watched for other in self._passes.values()):
+                this.watched = True
+                self._watch(this, line)
         if accumulates:
             self._order.tell(self._order.before_backward, self._leaves_of(this), this.nodes, loc)
         return this
@@ -221,50 +218,36 @@ class BackwardWatch:
             or self.count <= self._alarm_until
         )
 
-    def _describe(self, line: _Line, this: _Pass) -> None:
+    def _describe(self, line: BackwardLine, this: _Pass) -> None:
         root = this.roots[0] if this.roots else None
-        loss = None
         if root is not None and root.numel() == 1 and (this.close or root.device.type == "cpu"):
-            loss = float(root.detach().real) if root.is_complex() else float(root.detach())
-            if not math.isfinite(loss):
+            this.loss = float(root.detach().real) if root.is_complex() else float(root.detach())
+            if not math.isfinite(this.loss):
                 self._alarm()
-        this.loss = loss
-        line.last_loss = loss if loss is not None else line.last_loss
-        if line.count > 1:
-            return
-        line.loss = loss
-        line.nodes, line.leaves, line.create_graph = len(this.nodes), len(this.leaves), this.create_graph
-        line.root = variable_name(root) if root is not None else None
-        seed = this.grad_tensors[0] if this.grad_tensors else None
-        if (
-            root is not None
-            and root.dim()
-            and isinstance(seed, Tensor)
-            and seed.numel() <= 16
-            and is_plain(seed)
-        ):
-            line.seed = str(seed.tolist())
-        names: dict[str, int] = {}
-        for node in this.nodes:
-            label = node_label(node)
-            names[label] = names.get(label, 0) + 1
-        line.node_names = tuple(sorted(names.items(), key=lambda item: -item[1]))
+        line.ran(this.loss)
+        if line.count == 1:
+            line.create_graph = this.create_graph
+            line.describe(root, next(iter(this.grad_tensors), None), this.nodes, len(this.leaves))
 
     def _alarm(self) -> None:
         self._alarm_until = self.count + _AFTER_A_WARNING
         self._watchers.alarm()
 
-    def _look_closely(self, this: _Pass, line: _Line) -> None:
+    def _look_closely(self, this: _Pass, line: BackwardLine) -> None:
         if self.count & (self.count - 1) == 0 or line.count == 1:
             self._copy_structure()
         leaves = list(this.leaves.values())
         self._leaves.before_first_step(leaves)
         if this.accumulates or this.inputs:
-            self.scale.before(this.nodes, leaves, this.loc)
-        self._leaves_of_line[this.loc] = [self._leaves.entry(leaf).tensor for leaf in leaves]
+            self.scale.before(leaves, this.loc)
+        self._leaves_of_line[this.loc, this.thread] = [self._leaves.entry(leaf).tensor for leaf in leaves]
         roots = [v for t in this.roots if (v := self._values.get(t)) is not None]
         trained = {id(leaf) for leaf in leaves if self._leaves.entry(leaf).is_parameter or _was_updated(leaf)}
         self._severance.look(roots, this.leaves.keys(), trained, self.received, this.loc)
+
+    def _watch(self, this: _Pass, line: BackwardLine) -> None:
+        if this.accumulates or this.inputs:
+            self.scale.watch(this.nodes, list(this.leaves.values()), this.loc)
         self._watchers.before(
             this.nodes,
             this.roots,
@@ -277,7 +260,7 @@ class BackwardWatch:
         )
 
     def _end(self, this: _Pass, error: BaseException | None, result: Any) -> None:
-        if this.close:
+        if this.watched:
             self._watchers.after()
             self.scale.after(this.loc, raised=error is not None)
         if error is None:
@@ -289,9 +272,11 @@ class BackwardWatch:
                 self._order.tell(self._order.differentiated, this.inputs, this.loc)
             if self._leaves.got(self._gradients(this, result)):
                 self._alarm()
-            self._tell_phases(this)
             scaled = self._order.is_scaled(this.roots)
-            self.scale.got(this.loc, self.count, self._leaves.latest, this.loss, scaled=scaled)
+            latest = self._leaves.latest
+            whole = math.hypot(*(norm for _, norm in latest))
+            self._tell_phases(this, whole if latest else None, scaled=scaled)
+            self.scale.got(this.loc, self.count, latest, whole, this.loss, scaled=scaled)
             self._watermark = _current_sequence_nr()
             self._freed_by, self._freed_epoch = this.loc, self._now.epoch
             self._ticked(this.accumulates)
@@ -300,18 +285,16 @@ class BackwardWatch:
             self._explain(this, error)
         this.nodes = []
 
-    def _tell_phases(self, this: _Pass) -> None:
+    def _tell_phases(self, this: _Pass, norm: float | None, *, scaled: bool) -> None:
         """The loss was made at one line of the training loop, and differentiated at another."""
         node = grad_fn(this.roots[0]) if this.accumulates and this.roots else None
         value = self._values.get(this.roots[0]) if node is not None else None
         if node is not None and value is not None:
             made, loss = node._sequence_nr(), this.loss
-            if value.parents and is_scaled(this.roots):
+            if value.parents and scaled:
                 value, made, loss = value.parents[0], made - 1, None  # before it was scaled
             if isinstance(value.loc, Loc) and value.loc is not this.loc:
                 self._order.phases.saw(PhaseKind.LOSS, value.loc, value.op, loss, made)
-        latest = self._leaves.latest
-        norm = math.hypot(*(norm for _, norm in latest)) if latest else None
         self._order.phases.saw(
             PhaseKind.BACKWARD if this.accumulates else PhaseKind.GRAD, this.loc, value=norm
         )
@@ -320,7 +303,7 @@ class BackwardWatch:
         """The leaves of this graph; where it was not walked, those of the last one of its line."""
         if this.leaves:
             return list(this.leaves.values())
-        references = self._leaves_of_line.get(this.loc, ())
+        references = self._leaves_of_line.get((this.loc, this.thread), ())
         return [t for reference in references if (t := reference()) is not None]
 
     def _gradients(self, this: _Pass, result: Any) -> list[tuple[Tensor, Tensor]]:
@@ -383,23 +366,7 @@ class BackwardWatch:
 
     def backwards(self) -> tuple[Backward, ...]:
         """One fact for each line that ran a backward."""
-        return tuple(
-            Backward(
-                loc.location(),
-                line.call,
-                line.count,
-                line.nodes,
-                line.leaves,
-                line.loss,
-                line.last_loss,
-                line.root,
-                line.seed,
-                line.create_graph,
-                line.node_names,
-                failed=line.failed,
-            )
-            for loc, line in self._lines.items()
-        )
+        return tuple(line.fact(loc) for loc, line in self._lines.items())
 
     def severed(self) -> tuple[SeveredLeaf, ...]:
         """Leaves that losses depend on only through cuts."""

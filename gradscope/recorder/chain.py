@@ -16,7 +16,8 @@ from torch import Tensor
 
 from gradscope.facts import ChainTable
 from gradscope.folds.chain_rule import Chain, Expression, chain_table
-from gradscope.recorder.pass_graph import node_label, place_of
+from gradscope.recorder.creation import place_of
+from gradscope.recorder.graph import node_label
 from gradscope.recorder.places import Loc
 from gradscope.recorder.small_graph import MOST_ELEMENTS, is_small, measure, take_down
 from gradscope.recorder.stats import why_unreadable

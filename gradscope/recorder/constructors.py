@@ -32,7 +32,7 @@ class Constructors:
     def _wrap_parameter(self, patches: Patches) -> None:
         new_parameter, watch = nn.Parameter.__new__, self
 
-        def __new__(cls: Any, data: Any = None, requires_grad: bool = True) -> Any:  # noqa: N807
+        def __new__(cls: Any, data: Any = None, requires_grad: bool = True) -> Any:  # noqa: N807  it stands in for one
             parameter = new_parameter(cls, data, requires_grad)
             watch._now.guarded("a new parameter", watch._parameter_made, parameter, data)
             return parameter

@@ -126,5 +126,6 @@ class NodeBirths:
 
 def place_of(node: Any) -> Loc | None:
     """The Loc of a node's line, None where the node was made while nobody recorded."""
-    birth = node.metadata.get("traceback_")
-    return birth.loc if isinstance(birth, Birth) else None
+    kept = node.metadata.get("traceback_")
+    place = getattr(kept, "loc", kept)
+    return place if isinstance(place, Loc) else None

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from gradscope.folds.provenance import Origin
 from gradscope.folds.visits import Content, op_name
+from gradscope.recorder.creation import place_of
 from gradscope.recorder.factors import edge_of
+from gradscope.recorder.graph import node_label
 from gradscope.recorder.node_hooks import AccumulateGrad
-from gradscope.recorder.pass_graph import node_label, place_of
 from gradscope.recorder.saved import saved_stats, saved_tensor, saved_tensors
 from gradscope.recorder.stats import content, has_gradient_dtype, value_stats
 

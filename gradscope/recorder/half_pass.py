@@ -20,9 +20,10 @@ from torch import Tensor
 
 from gradscope.folds.halves import Flush, HalfOutcome, Shortfall
 from gradscope.folds.visits import Spot
+from gradscope.recorder.creation import place_of
 from gradscope.recorder.factors import CARRIERS
+from gradscope.recorder.graph import node_label
 from gradscope.recorder.node_hooks import AccumulateGrad
-from gradscope.recorder.pass_graph import node_label, place_of
 from gradscope.recorder.rerun import can_run_again, largest, run_again
 from gradscope.recorder.rounding import NOISY, may_cancel, rounding_noise
 from gradscope.recorder.stats import PLAIN

@@ -63,7 +63,7 @@ class HalfWatch:
                 else:
                     self._overflowed.discard(backward)
                     self._examined[backward] += 1
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001  nor what comes after it
                 self._failed(error)
 
     def _wanted(self, backward: Place | None) -> bool:

@@ -82,7 +82,7 @@ class ValueMode(TorchFunctionMode):
     ) -> Any:
         kind = _kinds.get(func) or kind_of(func)
         now = self.now
-        if kind is _PASS or now.optimizer_depth:
+        if kind is _PASS or (now.in_optimizer and _get_ident() in now.in_optimizer):
             return func(*args, **kwargs) if kwargs else func(*args)
         now.ops += 1
         loc = self.loc(sys._getframe(1))

@@ -89,7 +89,7 @@ class Modules:
             return
         now = self._now
         self._stack.append((now.module, now.root_call, self._root))
-        now.optimizer_depth = 0
+        now.in_optimizer.discard(self._thread)
         try:
             with torch._C.DisableTorchFunction():
                 self._begin(module)

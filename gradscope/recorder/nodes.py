@@ -12,7 +12,7 @@ import torch
 from gradscope.folds.births import BirthFold
 from gradscope.folds.visits import Occasion
 from gradscope.folds.zeroing import ZeroFold
-from gradscope.recorder.pass_graph import place_of
+from gradscope.recorder.creation import place_of
 from gradscope.recorder.places import Loc
 from gradscope.recorder.stats import why_unreadable
 from gradscope.recorder.watched_pass import Hooks, WatchedPass

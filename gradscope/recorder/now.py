@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -17,6 +18,8 @@ import torch
 
 from gradscope.facts import CutKind
 from gradscope.recorder.places import Loc
+
+_current_graph_task_id = torch._C._current_graph_task_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,12 @@ class Block:
     inside_function: bool = False
 
 
+class _OfThread(threading.local):
+    """What is true of one thread only."""
+
+    backward_depth = 0
+
+
 class Now:
     """The recorder's shared present. Faults of our own are counted here and reported as not seen."""
 
@@ -41,11 +50,42 @@ class Now:
         self.root_call: Loc | None = None
         self.block: Block | None = None
         self.epoch = 0
-        self.optimizer_depth = 0
-        self.backward_depth = 0
+        self.in_optimizer: set[int] = set()  # threads in which torch's optimizer code runs
+        self._of_thread = _OfThread()
         self.step_codes: set[CodeType] = set()  # functions that have called backward
         self.ops = 0
         self.faults: Counter[str] = Counter()
+
+    @property
+    def in_backward(self) -> bool:
+        """Whether this thread, the program's own or one of the engine's, is inside a backward."""
+        return self._of_thread.backward_depth > 0 or _current_graph_task_id() != -1
+
+    @property
+    def in_engine_thread(self) -> bool:
+        """Whether this is a thread of the engine itself, which runs the backwards that others started."""
+        return self._of_thread.backward_depth == 0 and _current_graph_task_id() != -1
+
+    @contextmanager
+    def backward(self) -> Iterator[None]:
+        """Around a backward that this thread starts."""
+        self._of_thread.backward_depth += 1
+        try:
+            yield
+        finally:
+            self._of_thread.backward_depth -= 1
+
+    @contextmanager
+    def outside_optimizer(self) -> Iterator[None]:
+        """A closure's backward, called from an optimizer's step, is the program's own again."""
+        thread = threading.get_ident()
+        was_inside = thread in self.in_optimizer
+        self.in_optimizer.discard(thread)
+        try:
+            yield
+        finally:
+            if was_inside:
+                self.in_optimizer.add(thread)
 
     def fault(self, where: str, error: BaseException) -> None:
         """Counts a fault of our own: it must not reach the program, and must not be hidden."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -73,14 +74,14 @@ class Optimizers:
         watch = self
 
         def __init__(this: Optimizer, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-            watch._now.optimizer_depth = 1
+            watch._now.in_optimizer.add(threading.get_ident())
             try:
                 construct(this, *args, **kwargs)
             except ValueError as error:
                 watch._refused(args, kwargs, error)
                 raise
             finally:
-                watch._now.optimizer_depth = 0
+                watch._now.in_optimizer.discard(threading.get_ident())
             watch._now.guarded("an optimizer", watch._constructed, this)
 
         patches.replace(Optimizer, "__init__", __init__)
@@ -133,7 +134,7 @@ class Optimizers:
         try:
             closure = kwargs.get("closure") or next((a for a in args[1:] if callable(a)), None)
             if closure is None:
-                self._now.optimizer_depth = 1
+                self._now.in_optimizer.add(threading.get_ident())
             with torch._C.DisableTorchFunction():
                 owned = [
                     p for group in optimizer.param_groups for p in group["params"] if isinstance(p, Tensor)
@@ -147,7 +148,7 @@ class Optimizers:
             self._now.fault("before a step", error)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        self._now.optimizer_depth = 0
+        self._now.in_optimizer.discard(threading.get_ident())
         self._order.tell(self._order.after_step, optimizer)
         self._now.guarded("a step", self._stepped, optimizer)
         if self._max_steps is not None and self.steps >= self._max_steps:

@@ -251,7 +251,7 @@ class OrderWatch:
 
     def before_step(self, optimizer: Optimizer, owned: Sequence[Tensor], has_closure: bool) -> None:
         """An optimizer is about to step. One that steps inside a backward is not looked at."""
-        if self._now.backward_depth:
+        if self._now.in_backward:
             return
         self._optimizers = self._optimizers or 1
         self._tick()
@@ -268,7 +268,7 @@ class OrderWatch:
         with_closure, self._with_closure = self._with_closure, False
         if with_closure:
             self.phases.saw(PhaseKind.STEP, here(), type(optimizer).__name__)
-        if self._now.backward_depth or not self._watching:
+        if self._now.in_backward or not self._watching:
             return
         owned = _owned(optimizer)
         if with_closure:

@@ -9,20 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from gradscope.folds.visits import Spot
-from gradscope.recorder.places import Loc
-
-
-def place_of(node: Any) -> Loc | None:
-    """The Loc of a node's line; None where nobody recorded when the node was made."""
-    kept = node.metadata.get("traceback_")
-    place = getattr(kept, "loc", kept)
-    return place if isinstance(place, Loc) else None
-
-
-def node_label(node: Any) -> str:
-    """The node's name without its C++ namespace."""
-    name: str = node.name()
-    return name.rpartition("::")[2]
+from gradscope.recorder.creation import place_of
+from gradscope.recorder.graph import node_label
 
 
 class PassGraph:

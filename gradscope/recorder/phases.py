@@ -31,7 +31,7 @@ class PhaseWatch:
 
         `when` is the sequence number of the node it made; without it, it is now.
         """
-        if not self._now.backward_depth and threading.get_ident() == self._thread:
+        if not self._now.in_backward and threading.get_ident() == self._thread:
             if kind is not PhaseKind.LOSS:  # told after it was made, from elsewhere
                 place = self.place(kind, place)
             self._fold.saw(kind, place, of, value, _sequence_nr() if when is None else when)

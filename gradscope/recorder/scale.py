@@ -8,6 +8,7 @@ weight, which notes the norm of the gradient that arrives there.
 from __future__ import annotations
 
 import math
+import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from gradscope.recorder.creation import place_of
 from gradscope.recorder.graph import node_label
 from gradscope.recorder.layers import Taking, takings, weights_among
 from gradscope.recorder.leaves import LeafEntry, Leaves
+from gradscope.recorder.norms import norm_of, numbers
 from gradscope.recorder.now import Now
 from gradscope.recorder.places import Loc
 from gradscope.recorder.stats import PLAIN
@@ -31,7 +33,6 @@ _LOOKS = 3
 _LATER = 32  # from here on, powers of two
 _MOST_HOOKS = 16_384
 _MOST_MODELS = 8
-_HALF = (torch.float16, torch.bfloat16)
 _Arrived: TypeAlias = dict[int, Tensor]
 
 
@@ -50,26 +51,37 @@ class _Model:
 
 
 class ScaleWatch:
-    """The profiles of all backward lines. `before` and `after` go around the engine, `got` follows."""
+    """The profiles of all backward lines. `before` and `got` go around every backward looked at closely,
+    `watch` and `after` around those whose nodes get hooks, one at a time.
+    """
 
     def __init__(self, now: Now, leaves: Leaves) -> None:
         self._now = now
         self._leaves = leaves
         self._models: dict[Loc, list[_Model]] = {}
-        self._current: dict[Loc, _Model] = {}
+        self._current: dict[tuple[Loc, int], _Model] = {}  # by line and thread
         self._takings: list[Taking] = []
         self._keys: dict[int, int] = {}
         self._arrived: _Arrived = {}
         self._handles: list[Any] = []
 
-    def before(self, nodes: Sequence[Any], leaves: Sequence[Tensor], loc: Loc) -> None:
+    def before(self, leaves: Sequence[Tensor], loc: Loc) -> None:
+        """Which model this thread is about to differentiate."""
+        entries = self._weights(leaves)
+        if entries:
+            self._choose(loc, {entry.order: entry.tensor for entry in entries.values()})
+
+    def _weights(self, leaves: Sequence[Tensor]) -> dict[int, LeafEntry]:
+        weights = weights_among(leaves)
+        return {id(leaf): self._leaves.entry(leaf) for leaf in leaves if id(leaf) in weights}
+
+    def watch(self, nodes: Sequence[Any], leaves: Sequence[Tensor], loc: Loc) -> None:
         """Just before the engine walks these nodes."""
         self._forget()
-        weights = weights_among(leaves)
-        if not weights:
+        entries = self._weights(leaves)
+        model = self._current.get((loc, threading.get_ident()))
+        if not entries or model is None:
             return
-        entries = {id(leaf): self._leaves.entry(leaf) for leaf in leaves if id(leaf) in weights}
-        model = self._model(loc, {entry.order: entry.tensor for entry in entries.values()})
         number = model.profile.count + 1
         if number > _LOOKS and (number < _LATER or number & (number - 1)):
             return
@@ -80,7 +92,7 @@ class ScaleWatch:
             for index, taking in enumerate(self._takings):
                 self._handles.append(taking.node.register_hook(_hook(self._arrived, index, self._failed)))
 
-    def _model(self, loc: Loc, weights: dict[int, weakref.ref[Tensor]]) -> _Model:
+    def _choose(self, loc: Loc, weights: dict[int, weakref.ref[Tensor]]) -> None:
         """The line's model with these weights; a new one where they, or some of them, are other tensors."""
         models = self._models.setdefault(loc, [])
         model = next((one for one in models if one.has(weights)), None)
@@ -88,9 +100,8 @@ class ScaleWatch:
             model = _Model({})
             if len(models) < _MOST_MODELS:  # a later one is looked at and forgotten
                 models.append(model)
-        self._current[loc] = model
+        self._current[loc, threading.get_ident()] = model
         model.weights.update(weights)
-        return model
 
     def _failed(self, error: Exception) -> None:
         self._now.fault("the norm of an arriving gradient", error)
@@ -101,8 +112,8 @@ class ScaleWatch:
             return
         try:
             if not raised:
-                norms = dict(zip(self._arrived, _numbers(list(self._arrived.values())), strict=True))
-                self._current[loc].profile.look(self._layers(norms))
+                norms = dict(zip(self._arrived, numbers(list(self._arrived.values())), strict=True))
+                self._current[loc, threading.get_ident()].profile.look(self._layers(norms))
         finally:
             self._forget()
 
@@ -134,23 +145,25 @@ class ScaleWatch:
         loc: Loc,
         number: int,
         norms: Sequence[tuple[LeafEntry, float]],
+        whole: float,
         loss: float | None,
         *,
         scaled: bool,
     ) -> None:
-        """The norms of all gradients that backward `number` left, and its loss where it was read.
+        """The norms of all gradients that backward `number` left, each and whole, and its loss where read.
 
         Where the loss is scaled, its scale may double from time to time until something overflows:
         growth from step to step is not judged.
         """
         if not norms:
             return
-        model = self._current.get(loc)
+        key = loc, threading.get_ident()
+        model = self._current.get(key)
         if model is None:
-            model = self._current[loc] = _Model({})
-            self._models[loc] = [model]
+            model = self._current[key] = _Model({})
+            self._models.setdefault(loc, []).append(model)
         if not scaled:
-            model.growth.add(number, math.sqrt(sum([norm * norm for _, norm in norms])), loss)
+            model.growth.add(number, whole, loss)
         if model.profile.counted():
             model.profile.keep(number, [(entry.order, norm) for entry, norm in norms])
 
@@ -182,28 +195,10 @@ def _hook(arrived: _Arrived, index: int, failed: Callable[[Exception], None]) ->
     def hook(_: Any, grad_outputs: Sequence[Tensor | None]) -> None:
         try:
             with torch.no_grad():
-                norms = [_norm(g) for g in grad_outputs if g is not None and type(g) in PLAIN]
+                norms = [norm_of(g) for g in grad_outputs if g is not None and type(g) in PLAIN]
                 if norms:
                     arrived[index] = norms[0] if len(norms) == 1 else torch.stack(norms).norm()
         except Exception as error:  # noqa: BLE001  must not reach the program's backward
             failed(error)
 
     return hook
-
-
-def _norm(gradient: Tensor) -> Tensor:
-    if gradient.is_complex():
-        gradient = torch.view_as_real(gradient)
-    if gradient.layout is not torch.strided:
-        gradient = gradient.to_dense()
-    norm: Tensor = torch.linalg.vector_norm(
-        gradient, dtype=torch.float32 if gradient.dtype in _HALF else None
-    )
-    return norm
-
-
-def _numbers(norms: list[Tensor]) -> list[float]:
-    """The norms as numbers, all of one device in one transfer."""
-    if norms and len({norm.device for norm in norms}) == 1:
-        return list(torch.stack([norm.double() for norm in norms]).tolist())
-    return [float(norm) for norm in norms]

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from gradscope.folds.chain_rule import Chain, ChainNode
+from gradscope.recorder.creation import place_of
+from gradscope.recorder.graph import node_label
 from gradscope.recorder.node_hooks import AccumulateGrad
-from gradscope.recorder.pass_graph import node_label, place_of
 from gradscope.recorder.places import Loc
 from gradscope.recorder.saved import has_unpack_hook
 from gradscope.recorder.stats import elements, is_freed

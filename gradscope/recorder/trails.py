@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from gradscope.folds.provenance import Trail
+from gradscope.recorder.inplace import storage_of
+from gradscope.recorder.values import version
 
 _LIMIT = 2048
 _storage_ref: Any = StorageWeakRef  # torch leaves its methods untyped
@@ -31,12 +33,12 @@ class TensorTrails:
     def get(self, tensor: Tensor) -> Trail | None:
         """The trail of a tensor, or of the storage it views."""
         entry = self._tensors.get(id(tensor))
-        if entry is not None and entry[0]() is tensor and entry[1] == _version(tensor):
+        if entry is not None and entry[0]() is tensor and entry[1] == version(tensor):
             return entry[2]
         if not self._storages:
             return None
-        shared = self._storages.get(_storage_key(tensor))
-        if shared is not None and shared[1] == _version(tensor) and not shared[0].expired():
+        shared = self._storages.get(storage_of(tensor))
+        if shared is not None and shared[1] == version(tensor) and not shared[0].expired():
             return shared[2]
         return None
 
@@ -45,16 +47,16 @@ class TensorTrails:
         entry = self._tensors.get(id(tensor))
         if entry is not None and entry[0]() is tensor:
             return entry[2]
-        shared = self._storages.get(_storage_key(tensor)) if self._storages else None
+        shared = self._storages.get(storage_of(tensor)) if self._storages else None
         return shared[2] if shared is not None and not shared[0].expired() else None
 
     def set(self, tensor: Tensor, trail: Trail) -> None:
         """Gives a tensor its trail."""
         if len(self) >= 2 * _LIMIT:
             self._sweep()
-        now = _version(tensor)
+        now = version(tensor)
         self._tensors[id(tensor)] = (weakref.ref(tensor), now, trail)
-        key = _storage_key(tensor)
+        key = storage_of(tensor)
         if key:
             self._storages[key] = (_storage_ref(tensor.untyped_storage()), now, trail)
 
@@ -66,10 +68,10 @@ class TensorTrails:
         if self._tensors:
             self._tensors.pop(id(tensor), None)
         if self._storages:
-            key = _storage_key(tensor)
+            key = storage_of(tensor)
             shared = self._storages.get(key)
             if shared is not None and tensor.nbytes < tensor.untyped_storage().nbytes():
-                self._storages[key] = (shared[0], _version(tensor), shared[2])
+                self._storages[key] = (shared[0], version(tensor), shared[2])
             elif shared is not None:
                 del self._storages[key]
 
@@ -80,18 +82,3 @@ class TensorTrails:
             del self._tensors[key]
         for key in list(self._storages)[: max(0, len(self._storages) - _LIMIT)]:
             del self._storages[key]
-
-
-def _version(tensor: Tensor) -> int:
-    try:
-        return tensor._version
-    except RuntimeError:
-        return -1  # an inference tensor has no version
-
-
-def _storage_key(tensor: Tensor) -> int:
-    try:
-        key: int = tensor.untyped_storage()._cdata
-    except (RuntimeError, NotImplementedError):
-        return 0  # sparse
-    return key

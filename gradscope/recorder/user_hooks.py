@@ -96,7 +96,7 @@ class UserHooks:
 
         def make_handle(this: Any, hooks_dict: Any, *, extra_dict: Any = None) -> None:
             construct(this, hooks_dict, extra_dict=extra_dict)
-            if now.backward_depth:
+            if now.in_backward:
                 return
             frame = sys._getframe(1)
             if frame.f_code in _DOORS and not torch.compiler.is_compiling():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradscope.facts import NonfiniteBirth, ValueStats
-from gradscope.rules._words import counted, node_words, number
+from gradscope.rules._words import counted, node_words, number, stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,7 @@ _LINEAR = frozenset(["Addmm", "Mm", "Bmm", "Mv", "Dot", "Mul", "Convolution"])  
 
 def derivative(node: str) -> Derivative | None:
     """What is known of a node; None for a custom Function and for ops without a known pitfall."""
-    return DERIVATIVES.get(_kind(node))
-
-
-def _kind(node: str) -> str:
-    return node.rpartition("::")[2].partition("Backward")[0]
+    return DERIVATIVES.get(stem(node))
 
 
 def culprits(birth: NonfiniteBirth) -> list[str]:
@@ -144,7 +140,7 @@ def culprits(birth: NonfiniteBirth) -> list[str]:
 def bad_values(birth: NonfiniteBirth) -> list[str]:
     """The saved values at which the formula breaks, in words; empty where there are none."""
     known = derivative(birth.node)
-    suspect = "inf" if _kind(birth.node) in _LINEAR else "any"
+    suspect = "inf" if stem(birth.node) in _LINEAR else "any"
     told = [text for one in watched(birth) if (text := _bad_values(one, known.at if known else suspect))]
     return told or [text for one in birth.saved if (text := _bad_values(one, suspect))]
 

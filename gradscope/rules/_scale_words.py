@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gradscope.finding import Confidence, Evidence, Location, Note, Related
 from gradscope.rules._scale import FEWEST_BACKWARDS, Row
-from gradscope.rules._words import counted, first_place, node_words, other_places
+from gradscope.rules._words import counted, first_place, node_words, other_places, stem
 
 # the largest slope of ops that always shrink a gradient, as text
 _SLOPES = {"Sigmoid": "1/4", "Hardsigmoid": "1/6"}
@@ -21,6 +21,15 @@ def size(value: float) -> str:
 def factor(value: float) -> str:
     """ "7.1x", "1.32x", "1.3e+03x"."""
     return f"{value:.2f}x" if value < 2 else f"{value:.1f}x" if value < 100 else f"{value:.1e}x"
+
+
+def ends(row: Row) -> str:
+    """The gradients at both ends: "7.3e-18 in layers.0 against 9.9e-01 in head"."""
+    far, near = size(row.values[-1]), size(row.values[0])
+    if row.what == "uses":
+        return f"{far} arrives at the first use of {row.worst.leaf} against {near} at its last"
+    where, there = ("in", "in") if row.what == "weights" else ("arrives at", "at")
+    return f"{far} {where} {row.names[-1]} against {near} {there} {row.names[0]}"
 
 
 def noun(row: Row) -> str:
@@ -78,7 +87,7 @@ def activation(row: Row) -> str:
 
 def _count(row: Row, kind: str) -> int:
     """How many nodes of a kind the row's backwards walk."""
-    return sum(count for name, count in row.profile.nodes if name.partition("Backward")[0] == kind)
+    return sum(count for name, count in row.profile.nodes if stem(name) == kind)
 
 
 def evidence(row: Row) -> Evidence:

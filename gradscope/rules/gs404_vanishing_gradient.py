@@ -69,6 +69,7 @@ from gradscope.rules._scale_words import (
     activation,
     between,
     confidence,
+    ends,
     evidence,
     factor,
     label,
@@ -76,7 +77,6 @@ from gradscope.rules._scale_words import (
     noun,
     related,
     seen,
-    size,
 )
 from gradscope.rules._words import counted, unique
 
@@ -96,12 +96,11 @@ def vanishing_gradient(recording: Recording) -> Iterator[Finding]:
 
 
 def _finding_for(row: Row) -> Finding:
-    far, near, what = row.names[-1], row.names[0], noun(row)
-    where, there = ("in", "in") if row.what == "weights" else ("arrives at", "at")
+    what = noun(row)
     return _finding(
         severity=Severity.WARNING,
-        message=f"gradients shrink {factor(row.factor)} a {what}: {size(row.values[-1])} {where} {far} "
-        f"against {size(row.values[0])} {there} {near}, over {len(row.values):,} {what}s",
+        message=f"gradients shrink {factor(row.factor)} a {what}: {ends(row)}, "
+        f"over {len(row.values):,} {what}s",
         location=location(row),
         confidence=confidence(row) if row.what == "weights" else Confidence.PROBABLE,
         label=label(row),

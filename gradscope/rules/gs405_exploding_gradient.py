@@ -68,6 +68,7 @@ from gradscope.rules._growth import diverging
 from gradscope.rules._scale import FEWEST_BACKWARDS, THRESHOLD, Row, exploding
 from gradscope.rules._scale_words import (
     confidence,
+    ends,
     evidence,
     factor,
     label,
@@ -106,7 +107,7 @@ def _over_layers(row: Row, growth: GradientGrowth | None) -> Finding:
     what, count = noun(row), len(row.values)
     return _finding(
         severity=Severity.WARNING,
-        message=f"gradients grow {factor(row.factor)} a {what}: {_ends(row)}, over {count:,} {what}s",
+        message=f"gradients grow {factor(row.factor)} a {what}: {ends(row)}, over {count:,} {what}s",
         location=location(row),
         confidence=confidence(row),
         label=label(row),
@@ -125,14 +126,6 @@ def _flooded(row: Row) -> tuple[str, ...]:
     limit = min(row.values) * 10**THRESHOLD
     blocks = [block for block, value in zip(row.blocks, row.values, strict=True) if value > limit]
     return tuple(layer.leaf for block in reversed(blocks) for layer in block.layers)
-
-
-def _ends(row: Row) -> str:
-    far, near = size(row.values[-1]), size(row.values[0])
-    if row.what == "uses":
-        return f"{far} arrives at the first use of {row.worst.leaf} against {near} at its last"
-    where, there = ("in", "in") if row.what == "weights" else ("arrives at", "at")
-    return f"{far} {where} {row.names[-1]} against {near} {there} {row.names[0]}"
 
 
 def _then(growth: GradientGrowth | None) -> Iterator[Note]:
