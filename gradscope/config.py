@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gradscope.errors import UsageError, caret, did_you_mean
+from gradscope.errors import UsageError, caret, closest, did_you_mean
 from gradscope.patterns import PathPattern, trouble_with
 from gradscope.rule_names import rule_names
 
@@ -64,7 +64,7 @@ def from_file(typed: str) -> Config:
     if os.path.isdir(path):
         raise UsageError(f"--config {typed} is a folder", try_next=f"--config {os.path.join(typed, NAME)}")
     if not os.path.exists(path):
-        raise UsageError(f"--config {typed}: no such file")
+        raise UsageError(f"--config {typed}: no such file", try_next=_beside(typed))
     found = _read(path, typed)
     if found is None:
         raise UsageError(
@@ -72,6 +72,18 @@ def from_file(typed: str) -> Config:
             try_next="--isolated  takes no configuration at all",
         )
     return found
+
+
+def _beside(typed: str) -> str:
+    """What to type for a configuration that is not there: the file most like it, or none at all."""
+    folder = os.path.dirname(typed)
+    names = os.listdir(folder or ".") if os.access(folder or ".", os.R_OK | os.X_OK) else []
+    here = [os.path.splitext(name)[0] for name in names if name.endswith(".toml")]
+    stem = os.path.splitext(os.path.basename(typed))[0]
+    near = closest(stem, here) or [name for name in here if f"{name}.toml" == NAME]
+    if not near:
+        return "--isolated  takes no configuration at all"
+    return f"--config {os.path.join(folder, near[0])}.toml"
 
 
 def display_path(path: str) -> str:

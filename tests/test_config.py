@@ -136,7 +136,9 @@ def test_a_file_that_is_named() -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("none.toml", "--config none.toml: no such file"),
+        ("none.toml", "--config none.toml: no such file\n  try   --isolated"),
+        ("baer.toml", "--config baer.toml: no such file\n  try   --config bare.toml"),
+        ("none/at/all.toml", "--config none/at/all.toml: no such file\n  try   --isolated"),
         (".", "--config . is a folder"),
         ("bare.toml", "--config bare.toml: it has no [tool.gradscope]"),
     ],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "--format", "format_name", type=click.Choice(["text", "json"]), default="text", help="Default: text."
 )
 def command(name: str | None, list_all: bool, format_name: str) -> None:
-    """Show the page of a rule, by its code (GS102) or its name (severed-gradient)."""
+    """Show the page of a rule, by its code (GS102) or its name (severed-gradient); GS4 lists a family."""
     from gradscope.rules import all_rules
 
     if list_all:
@@ -34,9 +34,23 @@ def command(name: str | None, list_all: bool, format_name: str) -> None:
             else _list(rules)
         )
     else:
-        rule = _found(name)
-        text = json.dumps(_as_json(rule), indent=2) if format_name == "json" else _page(rule, _width())
+        family = _family(name)
+        found = family or [_found(name)]
+        if format_name == "json":
+            text = json.dumps([_as_json(each) for each in family] if family else _as_json(found[0]), indent=2)
+        else:
+            text = _list(family) if family else _page(found[0], _width())
     click.echo(text)
+
+
+def _family(name: str | None) -> list[Rule]:
+    """The rules whose codes begin as typed ("GS4"); none where that is not the beginning of several."""
+    from gradscope.rules import all_rules
+
+    if name is None:
+        return []
+    rules = [rule for code, rule in all_rules().items() if code.casefold().startswith(name.casefold())]
+    return rules if len(rules) > 1 else []
 
 
 def _found(name: str | None) -> Rule:

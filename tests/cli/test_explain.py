@@ -43,6 +43,15 @@ def test_the_list_names_every_rule_once(capsys: pytest.CaptureFixture[str]) -> N
     ]
 
 
+def test_the_beginning_of_codes_lists_the_family(capsys: pytest.CaptureFixture[str]) -> None:
+    family = [code for code in all_rules() if code.startswith("GS4")]
+    assert run(["explain", "gs4"]) == ExitStatus.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("GS")] == family
+    assert run(["explain", "GS4", "--format", "json"]) == ExitStatus.OK
+    assert [each["code"] for each in json.loads(capsys.readouterr().out)] == family
+
+
 def test_machines_get_the_whole_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "GS102", "--format", "json"]) == ExitStatus.OK
     found = json.loads(capsys.readouterr().out)
