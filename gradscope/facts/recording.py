@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gradscope.facts.backwards import Backward, ChainTable
+from gradscope.facts.checked_model import CheckedModel
+from gradscope.facts.checks import CheckedFunction
 from gradscope.facts.flow import ExitedLeaf, GradWithoutGraph, MissingGraph, SeveredLeaf
 from gradscope.facts.hooks import GradientHook
 from gradscope.facts.inplace import InplaceConflict, InplaceRefused, SilentMutation
@@ -76,6 +78,8 @@ class Recording:
     chains: tuple[ChainTable, ...] = ()
     hooks: tuple[GradientHook, ...] = ()
     loop: TrainingLoop | None = None
+    checked: tuple[CheckedFunction, ...] = ()  # by gradscope check
+    checked_models: tuple[CheckedModel, ...] = ()  # by gradscope check
     notes: tuple[str, ...] = ()  # explanations that are not findings ("ran in float32: ...")
     not_seen: tuple[str, ...] = ()
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # path -> lines, as run
