@@ -1,0 +1,93 @@
+"""One direction, examined at several step sizes: is the difference there at all of them?
+
+A wrong formula differs by the same amount at every step. Truncation shrinks with the step, rounding grows
+as it shrinks, a kink or a jump within the step comes and goes: none of those is flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from torch import Tensor
+
+from gradscope.checker.numeric.directional import Directional, Estimate, Input, best
+
+_CLEAR = (2.0**-10, 2.0**-13, 2.0**-16, 2.0**-19, 2.0**-22)
+_SWEEP = tuple(2.0**-exponent for exponent in range(4, 34, 2))
+_SLACK = 0.02
+_FLAT = 3
+"""So many step sizes must show the same difference."""
+
+
+class Verdict(StrEnum):
+    """How backward and forward compare along one direction."""
+
+    AGREES = "agrees"
+    WRONG = "wrong"
+    UNSTEADY = "unsteady"  # they differ, by another amount at each step size
+    NOT_FINITE = "not finite"  # forward gives NaN or Inf next to the point
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A verdict, and the surest estimate behind it (None where none was finite)."""
+
+    verdict: Verdict
+    estimate: Estimate | None
+    estimates: tuple[Estimate, ...] = ()
+
+
+def examine(directional: Directional, at: Input, direction: Tensor, wanted: float) -> Examined:
+    """Tries one step size, and others only where that one does not show that backward is right.
+
+    `wanted` is the tolerance below which nothing worth finding could hide.
+    """
+    estimates = []
+    for step in directional.steps:
+        estimate = directional.estimate(at, direction, step)
+        estimates.append(estimate)
+        if not estimate.disagrees and directional.resolves(estimate, wanted):
+            return Examined(Verdict.AGREES, estimate, tuple(estimates))
+        if estimate.finite and estimate.disagrees:
+            break
+    touched = directional.touched(at, direction)
+    judged = judge([directional.estimate(at, direction, step, touched) for step in _CLEAR])
+    if judged.verdict in (Verdict.UNSTEADY, Verdict.NOT_FINITE):
+        judged = judge([directional.estimate(at, direction, step, touched) for step in _SWEEP])
+    return judged
+
+
+def judge(estimates: Sequence[Estimate]) -> Examined:
+    """The verdict that several step sizes give together."""
+    finite = sorted({one.step: one for one in estimates if one.finite}.values(), key=lambda one: -one.step)
+    surest = best(finite)
+    if surest is None or len(finite) < 2:
+        return Examined(Verdict.NOT_FINITE, surest, tuple(finite))
+    if not surest.disagrees:
+        return Examined(Verdict.AGREES, surest, tuple(finite))
+    row = int((surest.difference.abs() / surest.tolerance.clamp(min=1e-300)).argmax())
+    smaller = [one for one in finite if one.step < surest.step and _tells(one, surest, row)]
+    contradicting = [one for one in smaller if not _same(one, surest, row)]
+    if contradicting:  # what a larger step sees is gone: a kink between the two
+        return _below(finite, contradicting[0])
+    same = [one for one in finite if _tells(one, surest, row) and _same(one, surest, row)]
+    verdict = Verdict.WRONG if len(same) >= _FLAT else Verdict.UNSTEADY
+    return Examined(verdict, surest, tuple(finite))
+
+
+def _below(finite: Sequence[Estimate], first: Estimate) -> Examined:
+    """The verdict of the steps from one on downwards."""
+    return judge([one for one in finite if one.step <= first.step])
+
+
+def _tells(one: Estimate, surest: Estimate, row: int) -> bool:
+    """Whether a step size could show a difference as large as the surest one's."""
+    return bool(one.tolerance[row] < 0.5 * surest.difference[row].abs())
+
+
+def _same(one: Estimate, surest: Estimate, row: int) -> bool:
+    apart = (one.difference[row] - surest.difference[row]).abs()
+    slack = _SLACK * surest.difference[row].abs()
+    return bool(apart <= one.tolerance[row] + surest.tolerance[row] + slack)
