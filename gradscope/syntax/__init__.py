@@ -5,7 +5,10 @@ A place is a line and columns; the answers are names, statements and text. Nothi
 trees         the parsed text, statements, scopes      names       what a statement assigns and uses
 assignments   where a value goes by names              expressions the expression at a place
 writes        what fills a container or an array       loops       the loop around a line
-choices       what decides which code runs
+choices       what decides which code runs             definitions the `def` and `class` lines
+methods       what a Function's methods do             mutations   what writes into an argument
+uses          what is done with each parameter         registrations operators registered by name
+declarations  comments that declare an approximation
 """
 
 from gradscope.syntax.assignments import feeds_itself, flows_between, names_fed_by
