@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from gradscope import engine
+from gradscope.checker.samples.capture import Capture
 from gradscope.facts import ProgramEnd, ProgramError, Recording
 from gradscope.finding import Finding, Severity
 from gradscope.recorder import Recorder
@@ -64,6 +65,12 @@ def run_recorded(path: Path, *arguments: str) -> Run:
     return Run(run.stdout, run.warned, run.end, run.names, recorder.recording(run.end))
 
 
+def run_captured(path: Path, *arguments: str) -> tuple[Run, Capture]:
+    """Runs the script while its calls of custom Functions and ops are watched."""
+    capture = Capture()
+    return _run(path, arguments, capture), capture
+
+
 def difference(plain: str, recorded: str) -> str:
     """The lines that differ, as a unified diff; empty where there are none."""
     lines = difflib.unified_diff(
@@ -72,7 +79,7 @@ def difference(plain: str, recorded: str) -> str:
     return "\n".join(lines)
 
 
-def _run(path: Path, arguments: tuple[str, ...], recorder: Recorder | None) -> Run:
+def _run(path: Path, arguments: tuple[str, ...], recorder: Recorder | Capture | None) -> Run:
     stdout = io.StringIO()
     names: dict[str, Any] = {}
     end = ProgramEnd()
@@ -88,7 +95,7 @@ def _run(path: Path, arguments: tuple[str, ...], recorder: Recorder | None) -> R
             names = runpy.run_path(str(path), run_name="__main__")
         except Exception as error:  # noqa: BLE001  whatever it is, it ended the program
             end = ProgramEnd(exit_status=1, error=_failure(error))
-            if recorder is not None:
+            if isinstance(recorder, Recorder):
                 recorder.ended_by(error)
     told = {(w.category.__name__, str(w.message), w.lineno) for w in warned}
     return Run(stdout.getvalue(), told, end, names)
