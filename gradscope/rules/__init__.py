@@ -32,6 +32,11 @@ class Rule:
     page: str
 
     @property
+    def command(self) -> str:
+        """The command that can find it: "trace" or "check"."""
+        return "check" if self.code.startswith("GS6") else "trace"
+
+    @property
     def summary(self) -> str:
         """The first line of the page."""
         return self.page.partition("\n")[0]

@@ -114,6 +114,21 @@ def _feeds_the_wrong_optimizer(cause: Finding, effect: Finding, recording: Recor
     return cause.evidence.get("reason") == "shared" and effect.evidence.get("unfed") is True
 
 
+def _of_its_function(cause: Finding, effect: Finding, recording: Recording) -> bool:
+    """Both are about one checked function, and the effect stands at its backward."""
+    name = cause.evidence.get("function")
+    return any(
+        checked.name == name and effect.location is not None and effect.location == place
+        for checked in recording.checked
+        for place in (checked.backward, checked.location)
+    )
+
+
+def _rounds_its_gradients(cause: Finding, effect: Finding, recording: Recording) -> bool:
+    """A gradient of too few digits is wrong by their rounding."""
+    return cause.evidence.get("fault") == "dtype" and _of_its_function(cause, effect, recording)
+
+
 _LINKS: tuple[tuple[tuple[str, ...], tuple[str, ...], Explains], ...] = (
     (("GS104",), ("GS105",), _names_its_line),
     (("GS104",), ("GS101", "GS102"), _on_its_line),
@@ -134,6 +149,9 @@ _LINKS: tuple[tuple[tuple[str, ...], tuple[str, ...], Explains], ...] = (
     (("GS203",), ("GS108", "GS401", "GS402"), _names_its_line),
     (("GS406",), ("GS108",), _has_its_modules),  # a bias before a normalisation has nothing to lose
     (("GS406",), ("GS404",), _has_its_leaves),
+    (("GS604", "GS606"), ("GS601", "GS603"), _of_its_function),
+    (("GS605",), ("GS603",), _on_its_line),  # what is kept is a copy without a graph
+    (("GS602",), ("GS601",), _rounds_its_gradients),
     # the same leaves, from the most telling to the least
     (("GS106",), ("GS107", "GS102", "GS103", "GS108"), _has_its_leaves),
     (("GS107",), ("GS102", "GS103", "GS108"), _has_its_leaves),

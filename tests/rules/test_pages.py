@@ -8,6 +8,7 @@ import re
 import runpy
 import textwrap
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,12 +41,26 @@ def record(script: Path) -> Recording:
     return recorder.recording(end)
 
 
-def findings(page: str, heading: str, folder: Path) -> tuple[Finding, ...]:
+def check(script: Path) -> Recording:
+    """What `gradscope check` measures, in this process."""
+    from gradscope.checker.process.program import check_file
+    from gradscope.recorder.sources import collect_sources
+
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        checked = check_file(str(script))
+    assert [function.failure for function in checked] == [""] * len(checked)
+    recording = Recording(checked=checked)
+    return replace(recording, sources=collect_sources(recording))
+
+
+def findings(code: str, heading: str, folder: Path) -> tuple[Finding, ...]:
+    """What is found in an example of a rule's page, by the command that can find it."""
+    rule = all_rules()[code]
     script = folder / "example.py"
-    script.write_text(example(page, heading), encoding="utf-8")
+    script.write_text(example(rule.page, heading), encoding="utf-8")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, about what the example does wrong
-        recording = record(script)
+        recording = check(script) if rule.command == "check" else record(script)
     assert recording.not_seen == ()
     return judge(recording)[0]
 
@@ -60,7 +75,7 @@ def test_the_page_has_its_headings(code):
 
 @pytest.mark.parametrize("code", CODES)
 def test_the_example_is_found(code, tmp_path):
-    found = findings(all_rules()[code].page, "Example", tmp_path)
+    found = findings(code, "Example", tmp_path)
     assert [one.code for one in found] == [code]
     (one,) = found
     assert one.location is not None
@@ -69,7 +84,7 @@ def test_the_example_is_found(code, tmp_path):
 
 @pytest.mark.parametrize("code", CODES)
 def test_what_is_advised_is_silent(code, tmp_path):
-    found = findings(all_rules()[code].page, "Use instead", tmp_path)
+    found = findings(code, "Use instead", tmp_path)
     assert [one.message for one in found] == []
 
 
