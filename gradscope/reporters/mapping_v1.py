@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from gradscope import __version__, facts
-from gradscope.finding import Finding, Location, Related
+from gradscope.finding import Finding, Related
 from gradscope.report import Report, Suppressed
 from gradscope.reporters import schema_v1 as v1
-from gradscope.reporters.paths import short_path
-
-T = TypeVar("T")
+from gradscope.reporters import schema_v1_places as places
+from gradscope.reporters.mapping_v1_check import check_v1
+from gradscope.reporters.mapping_v1_places import Places
 
 
 def report_v1(whole: Report, cwd: str) -> v1.Report:
@@ -36,6 +34,7 @@ def report_v1(whole: Report, cwd: str) -> v1.Report:
         chains=[shape.chain(each) for each in recording.chains],
         hooks=[shape.hook(each) for each in recording.hooks],
         loop=None if recording.loop is None else shape.loop(recording.loop),
+        check=check_v1(recording, shape) if whole.command == "check" else None,
         notes=list(recording.notes),
         not_seen=list(recording.not_seen),
         suppressed=[shape.suppressed(each) for each in whole.suppressed],
@@ -46,34 +45,8 @@ def _module(fact: facts.ModuleFact) -> v1.Module:
     return v1.Module(fact.root, fact.path, fact.class_name, fact.called, fact.training)
 
 
-class _Shape:
-    """Maps each type; knows what paths are relative to, and whether values were taken out."""
-
-    def __init__(self, cwd: str, *, redacted: bool) -> None:
-        self._cwd = cwd
-        self._redacted = redacted
-
-    def place(self, location: Location) -> v1.Location:
-        return v1.Location(
-            path=short_path(location.path, self._cwd),
-            line=location.line,
-            column=location.column,
-            end_line=location.end_line,
-            end_column=location.end_column,
-            function=location.function,
-            module=location.module,
-        )
-
-    def maybe_place(self, location: Location | None) -> v1.Location | None:
-        return None if location is None else self.place(location)
-
-    def value(self, value: T) -> T | None:
-        """A number of the data; null in a redacted report."""
-        return None if self._redacted else value
-
-    def maybe_value(self, value: float | None) -> float | None:
-        """Likewise, for a number that may be missing."""
-        return None if self._redacted else value
+class _Shape(Places):
+    """Maps each type that `gradscope trace` and all commands share."""
 
     # ------------------------------------------------------------ findings
 
@@ -98,9 +71,9 @@ class _Shape:
             consequences=[self.consequence(other) for other in each.consequences],
         )
 
-    def related(self, other: Related) -> v1.Related:
+    def related(self, other: Related) -> places.Related:
         place = self.place(other.location)
-        return v1.Related(
+        return places.Related(
             place.path,
             place.line,
             place.column,

@@ -4,8 +4,9 @@ The promise. A redacted report, in any format, contains
 - no line of the program's source, and no expression of it: no code frames, no fix, label, message of a
   related place, name of a variable's expression or note in which three tokens stand next to each other as
   they stand in the source, and no backticked text in a message that is not a plain dotted name;
-- no values: no losses, norms, shares, seeds, forward values, derivatives, evidence, explanatory notes of
-  a finding, and no message of the exception that ended the program;
+- no values: no losses, norms, shares, seeds, forward values, derivatives, errors of derivatives, arguments
+  that a function was checked with, closed forms, evidence, explanatory notes of a finding, and no message
+  of an exception of the program;
 - no absolute paths: files below the working directory by their relative path, others as `<path>`.
 
 What it keeps: rule codes, severities and messages (in which a rule may have written counts and shapes),
@@ -17,10 +18,7 @@ from __future__ import annotations
 
 import math
 import os
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from dataclasses import replace
 
 from gradscope.facts import (
     Backward,
@@ -33,29 +31,17 @@ from gradscope.facts import (
     Recording,
     TrainingLoop,
 )
-from gradscope.finding import Finding, Location, Related
+from gradscope.finding import Finding, Related
 from gradscope.report import Report, Suppressed
-from gradscope.reporters.paths import short_path
-
-HIDDEN_PATH: Final = "<path>"
-HIDDEN_TEXT: Final = "..."
-
-_PATH: Final = re.compile(r"(?<![\w.])(?:[A-Za-z]:[\\/]|\\\\|~?/)[^\s'\"`,;:()<>|]+")
-_BACKTICKED: Final = re.compile(r"`([^`]*)`")
-_VALUE: Final = re.compile(r"(?<![\w.])\d+(?:\.\d+)?e[+-]?\d+x?|(?<![\w.])\d+\.\d+x")
-_NAME: Final = re.compile(r"[^\W\d]\w*(?:\.\w+)*(?:\.\*)?")
-_TOKEN: Final = re.compile(r"\w+|[^\w\s]")
-
-Tokens = tuple[str, ...]
-T = TypeVar("T")
-R = TypeVar("R")
+from gradscope.reporters.redaction_check import hidden_function, hidden_model
+from gradscope.reporters.redaction_texts import Texts, optional, runs
 
 
 def redact(report: Report, cwd: str) -> Report:
     """The report without source text, values and absolute paths, as promised above."""
     if report.redacted:
         return report
-    source = frozenset(_runs(report.recording.sources.values()))
+    source = frozenset(runs(report.recording.sources.values()))
     return _Redaction(cwd, source, _known_paths(report, cwd)).report(report)
 
 
@@ -67,6 +53,7 @@ def _known_paths(report: Report, cwd: str) -> tuple[str, ...]:
     ]
     error = report.recording.program.error
     places += error.frames if error else ()
+    places += (each.location for each in report.recording.checked)
     files = {place.path for place in places if place} | set(report.recording.sources)
     folders = {cwd, os.path.expanduser("~")} | {os.path.dirname(file) for file in files}
     return tuple(
@@ -74,61 +61,8 @@ def _known_paths(report: Report, cwd: str) -> tuple[str, ...]:
     )
 
 
-def _runs(sources: Iterable[Iterable[str]]) -> Iterable[Tokens]:
-    for lines in sources:
-        for line in lines:
-            yield from _threes(line)
-
-
-def _threes(text: str) -> Iterable[Tokens]:
-    """Every three neighbouring tokens; a shorter text is no quotation."""
-    tokens = _TOKEN.findall(text)
-    return zip(tokens, tokens[1:], tokens[2:], strict=False)
-
-
-def _optional(function: Callable[[T], R], value: T | None) -> R | None:
-    return None if value is None else function(value)
-
-
-@dataclass(frozen=True, slots=True)
-class _Redaction:
-    """What is needed to redact one report: the working directory and what stands in the source."""
-
-    cwd: str
-    source: frozenset[Tokens]
-    known: tuple[str, ...]
-
-    # ------------------------------------------------------------ text and places
-
-    def path(self, path: str) -> str:
-        short = short_path(path, self.cwd)
-        is_hidden = os.path.isabs(short) or _PATH.fullmatch(short) or short.startswith("..")
-        return HIDDEN_PATH if is_hidden else short
-
-    def paths(self, text: str) -> str:
-        """The text with every absolute path in it shortened or hidden."""
-        for path in self.known:
-            text = text.replace(path, self.path(path))
-        return _PATH.sub(lambda found: self.path(found.group()), text)
-
-    def message(self, text: str) -> str:
-        """A rule's sentence: kept, but for paths, backticked code and measured values ("7.3e-18", "6.8x")."""
-        hidden = _BACKTICKED.sub(
-            lambda found: found.group() if _NAME.fullmatch(found[1]) else f"`{HIDDEN_TEXT}`", text
-        )
-        return self.paths(_VALUE.sub(HIDDEN_TEXT, hidden))
-
-    def unless_quoting(self, text: str) -> str:
-        """The text, or nothing where it holds a piece of the source."""
-        if any(run in self.source for run in _threes(text)):
-            return ""
-        return self.message(text)
-
-    def location(self, location: Location) -> Location:
-        return replace(location, path=self.path(location.path))
-
-    def place(self, location: Location | None) -> Location | None:
-        return _optional(self.location, location)
+class _Redaction(Texts):
+    """Redacts each type that a report holds."""
 
     # ------------------------------------------------------------ findings
 
@@ -146,6 +80,8 @@ class _Redaction:
         )
 
     def finding(self, finding: Finding) -> Finding:
+        if "numerical" in finding.evidence:  # it is about a derivative, and its words may give the value
+            finding = self.without_values(finding)
         return replace(
             finding,
             message=self.message(finding.message),
@@ -161,12 +97,20 @@ class _Redaction:
             consequences=tuple(map(self.finding, finding.consequences)),
         )
 
+    def without_values(self, finding: Finding) -> Finding:
+        return replace(
+            finding,
+            label=self.without_numbers(finding.label),
+            fix=self.without_numbers(finding.fix),
+            related=tuple(replace(one, message=self.without_numbers(one.message)) for one in finding.related),
+        )
+
     # ------------------------------------------------------------ facts
 
     def recording(self, recording: Recording) -> Recording:
         """Only what reports show in any case; every other fact is left out."""
         return Recording(
-            program=replace(recording.program, error=_optional(self.error, recording.program.error)),
+            program=replace(recording.program, error=optional(self.error, recording.program.error)),
             device=recording.device,
             torch_version=recording.torch_version,
             ops=recording.ops,
@@ -178,7 +122,9 @@ class _Redaction:
             optimizers=tuple(replace(o, location=self.place(o.location)) for o in recording.optimizers),
             chains=tuple(map(self.chain, recording.chains)),
             hooks=tuple(map(self.hook, recording.hooks)),
-            loop=_optional(self.loop, recording.loop),
+            loop=optional(self.loop, recording.loop),
+            checked=tuple(hidden_function(each, self) for each in recording.checked),
+            checked_models=tuple(hidden_model(each, self) for each in recording.checked_models),
             notes=tuple(filter(None, map(self.unless_quoting, recording.notes))),
             not_seen=tuple(map(self.message, recording.not_seen)),
         )
@@ -200,12 +146,9 @@ class _Redaction:
             registered_at=self.place(leaf.registered_at),
             stored_at=self.place(leaf.stored_at),
             replaced_at=self.place(leaf.replaced_at),
-            stored_in=_optional(self.name, leaf.stored_in),
-            gradient=_optional(_counts_only, leaf.gradient),
+            stored_in=optional(self.name, leaf.stored_in),
+            gradient=optional(_counts_only, leaf.gradient),
         )
-
-    def name(self, text: str) -> str:
-        return text if _NAME.fullmatch(text) else HIDDEN_TEXT
 
     def hook(self, hook: GradientHook) -> GradientHook:
         out = math.nan
@@ -228,7 +171,7 @@ class _Redaction:
         return replace(
             table,
             backward=self.place(table.backward),
-            root=_optional(self.name, table.root),
+            root=optional(self.name, table.root),
             value=None,
             seed=None,
             rows=tuple(map(self.chain_row, table.rows)),
@@ -237,7 +180,7 @@ class _Redaction:
     def chain_row(self, row: ChainRow) -> ChainRow:
         return replace(
             row,
-            name=_optional(self.name, row.name),
+            name=optional(self.name, row.name),
             expression=None,
             location=self.place(row.location),
             value=None,

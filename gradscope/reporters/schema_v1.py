@@ -6,33 +6,12 @@ The JSON Schema in `schema-v1.json` is generated from these types; a test holds 
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import msgspec
 
-Number: TypeAlias = float | Literal["NaN", "Infinity", "-Infinity"]
-Scalar: TypeAlias = str | int | float | bool | None
-
-
-class Location(msgspec.Struct, frozen=True):
-    """A place in the program. Lines and columns count from 1, columns count characters, `end_column` is
-    exclusive. `path` is relative to the working directory where the file lies below it. `module` is the
-    dotted path of the module whose forward was running, "" for the root, null outside any.
-    """
-
-    path: str
-    line: int
-    column: int | None
-    end_line: int | None
-    end_column: int | None
-    function: str | None
-    module: str | None
-
-
-class Related(Location, frozen=True):
-    """A second place that takes part in a finding, and what happened there."""
-
-    message: str
+from gradscope.reporters.schema_v1_check import Check
+from gradscope.reporters.schema_v1_places import Location, Number, Related, Scalar
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -278,7 +257,7 @@ class Loop(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a command found, and the facts behind it."""
+    """What a command found, and the facts behind it. `check` is null where another command ran."""
 
     schema_version: Literal["1"]
     gradscope: str
@@ -298,6 +277,7 @@ class Report(msgspec.Struct, frozen=True):
     chains: list[Chain]
     hooks: list[Hook]
     loop: Loop | None
+    check: Check | None
     notes: list[str]
     not_seen: list[str]
     suppressed: list[Suppressed]

@@ -7,7 +7,16 @@ import io
 from gradscope.report import Report
 from gradscope.reporters import render
 
-from . import samples, samples_frames, samples_lessons, samples_loops, samples_models
+from . import (
+    samples,
+    samples_checks,
+    samples_checks_pictures,
+    samples_checks_rules,
+    samples_frames,
+    samples_lessons,
+    samples_loops,
+    samples_models,
+)
 from .samples import HOME, Sample
 
 SAMPLES: dict[str, Sample] = {
@@ -31,6 +40,18 @@ SAMPLES: dict[str, Sample] = {
         samples_frames.hostile,
         samples_loops.training_loop,
         samples_loops.loop_in_a_library,
+        samples_checks.checks_healthy,
+        samples_checks.checks_from_python,
+        samples_checks.checks_declared,
+        samples_checks.checks_unchecked,
+        samples_checks.checks_nothing,
+        samples_checks.checks_many,
+        samples_checks.checks_hostile,
+        samples_checks_rules.checks_every_rule,
+        samples_checks_rules.checks_model,
+        samples_checks_pictures.checks_ways,
+        samples_checks_pictures.checks_long_form,
+        samples_checks_pictures.checks_sweep,
     )
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import math
@@ -14,14 +15,17 @@ import jsonschema
 import msgspec
 import pytest
 
-from gradscope import __version__, reporters
+from gradscope import __version__, facts, reporters
 from gradscope.finding import Location
+from gradscope.reporters import schema_v1_check, schema_v1_functions
 from gradscope.reporters.json import laid_out, portable
 from gradscope.reporters.schema_v1 import Report as ReportV1
 from gradscope.reporters.schema_v1 import json_schema
 
 from .rendering import SAMPLES, json_text
 from .samples import HOME, cut, nan_birth
+from .samples_checks_pictures import checks_sweep
+from .samples_checks_rules import checks_every_rule, checks_model
 from .samples_frames import hostile, several_files
 from .samples_lessons import chain_rule, interrupted
 from .samples_loops import training_loop
@@ -203,3 +207,76 @@ def test_the_loop_and_the_hooks_without_values() -> None:
         None
     }
     assert hooks[0]["on"] == ["encoder.weight", "encoder.bias", "head.weight", "head.bias"]
+
+
+def test_a_check_stands_under_its_own_name() -> None:
+    assert strictly(json_text(cut()))["check"] is None
+    whole = strictly(json_text(checks_every_rule()))["check"]
+    assert [function["name"] for function in whole["functions"]] == ["LayerNorm", "RMSNorm", "Scale", "Swish"]
+    wrong = whole["functions"][0]["wrong_gradients"][0]
+    assert (wrong["element"], wrong["analytical"], wrong["numerical"]) == ([2, 7], 0.73118, 0.71552)
+    assert whole["functions"][0]["samples"][0]["origin"] == "inferred"
+    assert whole["models"] == []
+
+
+def test_a_checked_model_stands_beside_the_functions() -> None:
+    whole = strictly(json_text(checks_model()))["check"]
+    net, head = whole["models"]
+    assert (net["module"]["name"], net["function"]["name"]) == ("blocks.0.norm", "LayerNorm")
+    assert [one["name"] for one in net["wrong"]] == ["blocks.0.proj.weight", "blocks.0.proj.bias"]
+    assert net["unreached"][0]["analytical"] is None
+    assert (head["module"], head["function"], whole["functions"]) == (None, None, [])
+
+
+def test_gaps_in_a_curve_survive_as_words() -> None:
+    (curve,) = strictly(json_text(checks_sweep()))["check"]["functions"][0]["curves"]
+    assert curve["numerical"][30] == "NaN"
+    assert len(curve["at"]) == len(curve["backward"]) == 61
+
+
+def test_a_check_without_values_has_null_for_each() -> None:
+    whole = strictly(json_text(checks_every_rule(), redact=True))["check"]
+    wrong = whole["functions"][0]["wrong_gradients"][0]
+    assert (wrong["analytical"], wrong["numerical"], wrong["uncertainty"], wrong["pattern_text"]) == (
+        None,
+        None,
+        None,
+        "",
+    )
+    assert (wrong["element"], wrong["pattern"]) == ([2, 7], "rows")
+    assert whole["functions"][2]["nondeterminism"][0]["difference"] is None
+    assert whole["functions"][0]["samples"][0]["text"] == "x float64(4, 8)"
+    net, _ = strictly(json_text(checks_model(), redact=True))["check"]["models"]
+    assert {net["wrong"][0][key] for key in ("analytical", "numerical", "uncertainty")} == {None}
+    assert net["error"] is None
+
+
+_RENAMED = {"type_name": "class_name"}  # as modules are called in the rest of the report
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CheckOutcome",
+        "CheckedFunction",
+        "CheckedModel",
+        "ContextTensor",
+        "Curve",
+        "Declaration",
+        "Deviation",
+        "FaultyModule",
+        "Nondeterminism",
+        "SavedTensors",
+        "UnmarkedWrite",
+        "Way",
+        "Ways",
+        "WrongDouble",
+        "WrongGradient",
+        "WrongParameter",
+        "WrongReturn",
+    ],
+)
+def test_every_fact_of_a_check_is_in_the_report(name: str) -> None:
+    measured = [_RENAMED.get(field.name, field.name) for field in dataclasses.fields(getattr(facts, name))]
+    shape = getattr(schema_v1_functions, name, None) or getattr(schema_v1_check, name)
+    assert measured == [field.name for field in msgspec.structs.fields(shape)]

@@ -14,7 +14,8 @@ import pytest
 from gradscope.facts import GradientStats, Recording
 from gradscope.finding import Finding, Location, Note, Related, Severity
 from gradscope.report import Report, Suppressed
-from gradscope.reporters.redaction import HIDDEN_PATH, redact
+from gradscope.reporters.redaction import redact
+from gradscope.reporters.redaction_texts import HIDDEN_PATH
 
 from .rendering import SAMPLES, json_text, text
 from .samples import HOME, cut, inplace, nan_birth, report

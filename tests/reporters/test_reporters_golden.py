@@ -19,12 +19,14 @@ def test_text(name: str, width: int, golden: Compare) -> None:
     golden(GOLDEN / f"{name}.{width}.txt", text(SAMPLES[name](), width))
 
 
-@pytest.mark.parametrize("name", ["cut", "nan_birth", "crash", "two_paths"])
+@pytest.mark.parametrize(
+    "name", ["cut", "nan_birth", "crash", "two_paths", "checks_every_rule", "checks_model"]
+)
 def test_redacted_text(name: str, golden: Compare) -> None:
     golden(GOLDEN / f"{name}.redacted.txt", text(SAMPLES[name](), redact=True))
 
 
-@pytest.mark.parametrize("name", ["nan_birth", "chain_rule", "crash"])
+@pytest.mark.parametrize("name", ["nan_birth", "chain_rule", "crash", "checks_every_rule"])
 def test_json(name: str, golden: Compare) -> None:
     golden(GOLDEN / f"{name}.json", json_text(SAMPLES[name]()))
 

@@ -106,7 +106,7 @@ def _rows(finding: Finding, recording: Recording, page: Page) -> Iterator[Row]:
     if finding.consequences:
         yield "also", _consequences(finding.consequences, page)
     if finding.fix:
-        yield "fix", _paragraphs(finding.fix, page)
+        yield "fix", _paragraphs(page.shortened(finding.fix), page)
     yield "more", f"gradscope explain {finding.code}"
 
 

@@ -1,4 +1,4 @@
-"""The end of the report: how the program ended, what was not seen, what was silenced, and the summary."""
+"""Before the summary: how the program ended, what was not seen, and what was silenced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gradscope.facts import (
     Recording,
     SecondBackward,
 )
-from gradscope.finding import Finding, Location, Severity
+from gradscope.finding import Finding, Location
 from gradscope.report import Report, Suppressed
 from gradscope.reporters.screen.findings import row_lines
 from gradscope.reporters.screen.page import STYLES, Page, cells
@@ -29,7 +29,6 @@ _MOST_SUPPRESSED: Final = 10
 _MOST_ALIKE: Final = 3  # findings silenced by one thing that are listed with their places
 _MOST_RULES: Final = 5
 _LONGEST_MESSAGE: Final = 160
-_POINT: Final = " · "
 _LONGEST_UNSEEN: Final = 40  # a single thing not seen that is no longer than this stands in the summary
 
 
@@ -97,19 +96,22 @@ def _touches(finding: Finding, places: set[tuple[str, int]]) -> bool:
 # ---------------------------------------------------------------- notes, and what was not seen
 
 
-def remark_lines(report: Report, page: Page) -> list[Text]:
-    """The exception that a finding explains, notes, what was not seen and what was silenced, a line each."""
+def remark_lines(report: Report, page: Page, *more: str) -> list[Text]:
+    """The exception that a finding explains, notes (those of `more` first), what was not seen and what was
+    silenced, a line each.
+    """
     recording = report.recording
     error = recording.program.error
     rows = [("ended by", _last_line(error, page))] if error and is_explained(report) else []
-    rows += [("note", page.text(note)) for note in recording.notes]
-    if _unseen_alone(recording, page) is None:
+    rows += [("note", page.text(note)) for note in (*more, *recording.notes)]
+    if unseen_alone(recording, page) is None:
         rows += [("not seen", page.text(item)) for item in recording.not_seen]
     rows += [("silenced", text) for text in _silenced(report.suppressed, page)]
     return row_lines(rows, page)
 
 
-def _unseen_alone(recording: Recording, page: Page) -> str | None:
+def unseen_alone(recording: Recording, page: Page) -> str | None:
+    """The one thing that was not seen, where it is short enough for the summary."""
     if len(recording.not_seen) != 1:
         return None
     text = page.text(recording.not_seen[0])
@@ -142,65 +144,3 @@ def _counted(findings: Sequence[Finding]) -> str:
 def _placed(finding: Finding, page: Page) -> str:
     at = f" at {page.line_at(finding.location)}" if finding.location else ""
     return f"{finding.code} {finding.rule}{at}"
-
-
-# ---------------------------------------------------------------- the last line
-
-
-def summary_lines(report: Report, page: Page) -> list[Text]:
-    """`3 errors, 1 warning · 20 steps · 40 backwards watched · not seen: nothing`, broken at a point."""
-    parts = _parts(report, page)
-    lines = [Text(parts[0], _style(report))]
-    for part in parts[1:]:
-        if lines[-1].cell_len + len(_POINT) + cells(part) > page.width:
-            lines[-1].append(_POINT.rstrip())
-            lines.append(Text("  " + part))
-        else:
-            lines[-1].append(_POINT + part)
-    return lines
-
-
-def _parts(report: Report, page: Page) -> list[str]:
-    recording = report.recording
-    ran = recording.backward_passes > 0
-    parts = [_judged(report, ran)]
-    if recording.steps:
-        parts.append(plural(recording.steps, "step"))
-    if ran:
-        parts.append(f"{plural(recording.backward_passes, 'backward')} watched")
-    elif report.findings:
-        parts.append("no backward was run")
-    parts += _ending(report)
-    if report.suppressed:
-        parts.append(f"{len(report.suppressed)} silenced")
-    return [*parts, f"not seen: {_unseen(recording, page)}"]
-
-
-def _style(report: Report) -> str:
-    worst = report.worst()
-    if worst is not None:
-        return STYLES[worst]
-    return STYLES["good"] if report.recording.backward_passes else STYLES["warning"]
-
-
-def _judged(report: Report, ran: bool) -> str:
-    if not report.findings:
-        return "no findings" if ran else "no backward was run, so nothing was checked"
-    counts = Counter(finding.severity for finding in report.findings)
-    words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
-    return ", ".join(plural(counts[severity], word) for severity, word in words.items() if counts[severity])
-
-
-def _ending(report: Report) -> list[str]:
-    program = report.recording.program
-    if program.interrupted:
-        return ["interrupted"]
-    if program.stopped_after_steps is not None:
-        return [f"stopped after {plural(program.stopped_after_steps, 'step')} as asked"]
-    return [f"program's exit status {program.exit_status}"] if program.exit_status else []
-
-
-def _unseen(recording: Recording, page: Page) -> str:
-    if not recording.not_seen:
-        return "nothing"
-    return _unseen_alone(recording, page) or f"{len(recording.not_seen)}, listed above"

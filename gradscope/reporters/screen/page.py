@@ -38,6 +38,7 @@ STYLES: Final = {
 # Our own drawing characters where the stream cannot encode them. User text never passes through here.
 PLAIN: Final = str.maketrans({**dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏", "."), "·": "|"})
 
+_SPELLED: Final = {"±": "+-"}  # what rules write, where it cannot be encoded
 _JOINERS = "\u200c\u200d"  # change how neighbours are drawn, nothing else
 
 
@@ -50,6 +51,8 @@ def glyph(character: str, encoding: str) -> str:
         try:
             character.encode(encoding)
         except UnicodeEncodeError:
+            if character in _SPELLED:
+                return _SPELLED[character]
             strange = True
     return character.encode("unicode_escape").decode() if strange else character
 
@@ -67,6 +70,10 @@ class Page:
         if text.isascii() and text.isprintable():
             return text
         return "".join(glyph(character, self.encoding) for character in text)
+
+    def shortened(self, text: str) -> str:
+        """A sentence in which paths below the working directory are relative to it: commands to type."""
+        return text.replace(self.cwd + os.sep, "") if self.cwd not in ("", os.sep) else text
 
     def at(self, location: Location) -> str:
         """`train.py:36:13`, printable."""

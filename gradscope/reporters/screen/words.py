@@ -8,6 +8,8 @@ from typing import Final
 
 from gradscope.reporters.screen.page import cells
 
+POINT: Final = " · "
+_LONGEST_UNBROKEN: Final = 50  # a link of a chain, and code in backticks, is not broken up to here
 _UNITS: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -55,6 +57,40 @@ def percent(share: float) -> str:
     return ">99.9%" if share >= 0.9995 else f"{share:.1%}"
 
 
+def bytes_text(count: int) -> str:
+    """A size in bytes: `96 bytes`, `1.5 kB`, `2 GB` (powers of 1,000)."""
+    return plural(count, "byte") if count < 1000 else _unspaced(short_count(count))
+
+
+def _unspaced(text: str) -> str:
+    return f"{text[:-1]} {text[-1]}B"
+
+
+def duration(seconds: float) -> str:
+    """A time in two digits, in the unit that suits it: `3.1 us`, `12 ms`, `0.9 s`, `75 s`."""
+    for size, unit in ((1e-3, "us"), (1.0, "ms")):
+        if seconds < 0.9 * size:
+            scaled = seconds / size * 1000
+            return f"{scaled:.1f} {unit}" if scaled < 9.95 else f"{scaled:.0f} {unit}"
+    return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+
+
+def pointed(parts: Sequence[str], first: int, room: int) -> list[str]:
+    """Parts joined by points: `3 steps · 1 finding ·`, in lines of at most `first` and then `room` cells,
+    broken after a point. A part that is longer than a line is wrapped.
+    """
+    lines: list[str] = []
+    for index, part in enumerate(parts):
+        end = len(POINT.rstrip()) if index < len(parts) - 1 else 0  # a line that goes on ends in a point
+        if lines and cells(lines[-1] + POINT + part) + end <= (room if len(lines) > 1 else first):
+            lines[-1] += POINT + part
+            continue
+        if lines:
+            lines[-1] += POINT.rstrip()
+        lines += wrap(part, (room if lines else first) - end)
+    return lines
+
+
 def shape_text(shape: Sequence[int]) -> str:
     """`(2, 3)`, `(3,)`, `()`."""
     return str(tuple(shape))
@@ -100,7 +136,7 @@ def _wrap_line(text: str, room: int) -> list[str]:
     body = text.lstrip(" ")
     indent = text[: len(text) - len(body)]
     lines = [indent]
-    for word in _words(body):
+    for word in _words(body, room - len(indent)):
         joined = f"{lines[-1]} {word}" if lines[-1].strip() else lines[-1] + word
         if cells(joined) <= room or not lines[-1].strip():
             lines[-1] = joined
@@ -109,11 +145,29 @@ def _wrap_line(text: str, room: int) -> list[str]:
     return lines
 
 
-def _words(text: str) -> list[str]:
+def _words(text: str, room: int) -> list[str]:
     first, *links = text.split(" -> ")
-    if not links or max(cells(link) for link in links) > 40:
-        return text.split()
+    if not links or max(cells(link) for link in links) > _LONGEST_UNBROKEN:
+        return _unbroken_code(text.split(), min(room, _LONGEST_UNBROKEN))
     return [*first.split(), *(f"-> {link}" for link in links)]
+
+
+def _unbroken_code(words: list[str], longest: int) -> list[str]:
+    """The words, `code in backticks` being one of them where it is no longer than that."""
+    found: list[str] = []
+    index = 0
+    while index < len(words):
+        end = next((n for n in range(index, len(words)) if _closes(words[index : n + 1])), index)
+        whole = " ".join(words[index : end + 1])
+        if cells(whole) > longest:
+            end, whole = index, words[index]
+        found.append(whole)
+        index = end + 1
+    return found
+
+
+def _closes(words: list[str]) -> bool:
+    return sum(word.count("`") for word in words) % 2 == 0
 
 
 def group_names(names: Sequence[str], limit: int = 4, noun: str = "") -> str:
