@@ -4,27 +4,32 @@
         ...
     print(t)
 
-torch is imported when `trace` is first used, not when gradscope is.
+    assert gradscope.check(Softmax, x)
+
+torch is imported when one of them is first used, not when gradscope is.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "trace"]
+__all__ = ["__version__", "check", "trace"]
 
 if TYPE_CHECKING:
     from gradscope.api import trace
+    from gradscope.api_check import check
+
+_HOMES = {"check": "gradscope.api_check", "trace": "gradscope.api"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "trace":
-        from gradscope.api import trace
-
-        globals()["trace"] = trace
-        return trace
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(home), name)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Self
 
-from gradscope import reporters
 from gradscope.errors import Fault
-from gradscope.facts import ProgramEnd, Recording
-from gradscope.finding import Finding
+from gradscope.facts import ProgramEnd
 from gradscope.loader.ending import program_error
 from gradscope.recorder import Recorder
 from gradscope.report import Report
+from gradscope.reported import Reported
 from gradscope.rule_names import rule_names
 from gradscope.silence import by_rule
 from gradscope.tracing import report_on
 
 
-class Trace:
+class Trace(Reported):
     """What happened to the gradients inside a `with` block.
 
     `recording`, `findings` and `report` can be read when the block was left, also when an exception
@@ -67,31 +64,6 @@ class Trace:
         if self._report is None:
             raise RuntimeError("the trace is not finished: read it after its with block")
         return self._report
-
-    @property
-    def recording(self) -> Recording:
-        """What was measured."""
-        return self.report.recording
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What was judged, the most certain and most harmful first."""
-        return self.report.findings
-
-    def show(self, out: TextIO | None = None, *, width: int | None = None) -> None:
-        """Writes the text report to `out`, by default to `sys.stdout`, in colour on a terminal."""
-        reporters.render("text", self.report, sys.stdout if out is None else out, width=width)
-
-    def json(self, *, redact: bool = False) -> str:
-        """The report as JSON text, in the shape of `gradscope trace --format json`."""
-        out = io.StringIO()
-        reporters.render("json", self.report, out, redact=redact)
-        return out.getvalue()
-
-    def __str__(self) -> str:
-        out = io.StringIO()
-        reporters.render("text", self.report, out, color=False)
-        return out.getvalue().rstrip("\n")
 
     def __repr__(self) -> str:
         if self._report is None:

@@ -134,8 +134,8 @@ def _from_click(error: click.ClickException) -> UsageError:
         options = context.command.get_params(context)  # with --help
         known = [spelling for parameter in options for spelling in parameter.opts]
         message = f"no such option: {error.option_name}{did_you_mean(error.option_name, known)}"
-        if context.info_name == "trace":
-            own = f"gradscope trace train.py -- {error.option_name}"
+        if context.info_name in ("trace", "check"):
+            own = f"gradscope {context.info_name} train.py -- {error.option_name}"
             advice.insert(0, f"{own}   (the program's own options stand after --)")
     elif isinstance(error, click.BadOptionUsage) and context is not None:
         advice = [*_with_argument(error.option_name, context), *advice]

@@ -19,10 +19,18 @@ from gradscope.rule_names import rule_names
 
 NAME: Final = "pyproject.toml"
 FAIL_ON: Final = ("error", "warning", "never")
-COMMAND_LINE_ONLY: Final = frozenset(
-    ("input", "inputs", "loss", "device", "dtype", "amp", "seed", "steps", "format", "output", "redact")
-)
-"""Options of a run, which people may look for here."""
+COMMAND_LINE_ONLY: Final = {
+    "trace": frozenset(
+        ("input", "inputs", "loss", "device", "dtype", "amp", "seed", "steps", "format", "output", "redact")
+    ),
+    "check": frozenset(
+        (
+            *("input", "inputs", "capture", "no_run", "against", "sweep", "device", "seed", "time_limit"),
+            *("format", "output", "redact"),
+        )
+    ),
+}
+"""Options of a run by command, which people may look for here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +182,11 @@ class _Section:
         return []
 
     def unknown(self, key: str) -> UsageError:
-        if key.replace("_", "-") in COMMAND_LINE_ONLY:
+        option = key.replace("-", "_")
+        command = next((name for name, options in COMMAND_LINE_ONLY.items() if option in options), None)
+        if command is not None:
             what = f"{key} says how a program is run or reported, which only the command line does"
-            return self.wrong(key, what, f"gradscope trace train.py --{key.replace('_', '-')} ...")
+            return self.wrong(key, what, f"gradscope {command} train.py --{key.replace('_', '-')} ...")
         guess = did_you_mean(key.replace("_", "-"), _READERS)
         keys = "the keys of [tool.gradscope] are " + ", ".join(KEYS)
         return self.wrong(key, f"unknown key {key} in [tool.gradscope]{guess}", keys)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import difflib
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 from gradscope.exits import ExitStatus
 
@@ -31,6 +32,17 @@ class GradscopeError(Exception):
         self.what = what
         self.where = tuple(where)
         self.try_next = (try_next,) if isinstance(try_next, str) else tuple(try_next)
+
+    def advising(self, command: str) -> Self:
+        """The same error, whose advice to type `gradscope trace` names another command."""
+        self.try_next = tuple(
+            f"gradscope {command} {advice.removeprefix(_TRACE)}" if advice.startswith(_TRACE) else advice
+            for advice in self.try_next
+        )
+        return self
+
+
+_TRACE = "gradscope trace "
 
 
 class UsageError(GradscopeError):

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the facts are slow to import, and every error needs this file
+    from gradscope.facts import Recording
     from gradscope.finding import Severity
     from gradscope.report import Report
 
@@ -22,18 +23,32 @@ class ExitStatus(IntEnum):
 
 
 def nothing_checked(report: Report) -> bool:
-    """True where no backward ran and no rule had anything to say: silence would not mean health."""
-    return report.recording.backward_passes == 0 and not report.findings and not report.suppressed
+    """True where no backward ran or no function could be checked, and no rule had anything to say: silence
+    would not mean health.
+    """
+    if report.findings or report.suppressed:
+        return False
+    if report.command == "check":
+        recording = report.recording
+        functions, models = recording.checked, recording.checked_models
+        return not any(each.is_checked for each in functions) and not any(each.is_checked for each in models)
+    return report.recording.backward_passes == 0
 
 
 def of_report(report: Report, fail_on: Severity | None) -> ExitStatus:
-    """The status of a finished `trace`; `fail_on` None means that no finding fails it."""
+    """The status of a finished command; `fail_on` None means that no finding fails it."""
     program = report.recording.program
     if program.interrupted:
         return ExitStatus.INTERRUPTED
     worst = report.worst()
     if fail_on is not None and worst is not None and worst.rank >= fail_on.rank:
         return ExitStatus.FINDINGS
-    if program.error is not None or program.exit_status != 0:
+    if program.error is not None or program.exit_status != 0 or _any_died(report.recording):
         return ExitStatus.PROGRAM_FAILED
     return ExitStatus.USAGE if nothing_checked(report) else ExitStatus.OK
+
+
+def _any_died(recording: Recording) -> bool:
+    """Whether the code of a function that was checked crashed or hung."""
+    functions, models = recording.checked, recording.checked_models
+    return any(each.died for each in functions) or any(each.died for each in models)

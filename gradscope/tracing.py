@@ -10,10 +10,10 @@ from dataclasses import replace
 from types import FrameType, ModuleType
 from typing import NoReturn, TypeAlias
 
-from gradscope.engine import judge, notes
 from gradscope.environment import environment
 from gradscope.errors import Fault
 from gradscope.facts import ProgramEnd, Recording
+from gradscope.judging import judged
 from gradscope.loader.candidates import the_one
 from gradscope.loader.ending import run_to_end
 from gradscope.loader.model import Model
@@ -23,7 +23,7 @@ from gradscope.loader.script import Script
 from gradscope.loader.target import Target
 from gradscope.recorder import Progress, Recorder, places
 from gradscope.report import Report
-from gradscope.silence import Silencer, mistyped_comments
+from gradscope.silence import Silencer
 
 Run: TypeAlias = Callable[[Callable[[str], None]], None]
 Watch: TypeAlias = Callable[[Progress], None]
@@ -95,9 +95,7 @@ def report_on(
     recording: Recording, target: str, select: Iterable[str] = (), silencers: Sequence[Silencer] = ()
 ) -> Report:
     """Judges a recording. `select` names rules as the command line does; they must exist."""
-    findings, suppressed = judge(recording, select, silencers)
-    explained = replace(recording, notes=(*notes(recording), *mistyped_comments(findings, recording)))
-    return Report("trace", target, findings, explained, suppressed, environment())
+    return judged("trace", target, recording, environment(), select, silencers)
 
 
 def record(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from gradscope import config
-from gradscope.commands.trace import command
 from gradscope.config import Config, display_path, from_file, nearest
 from gradscope.errors import UsageError, render
 from gradscope.patterns import PathPattern
@@ -236,7 +236,9 @@ def test_control_characters_are_shown_as_escapes() -> None:
     assert "\x1b" not in text
 
 
-def test_the_options_of_a_run_are_those_of_the_command() -> None:
+@pytest.mark.parametrize("name", ["trace", "check"])
+def test_the_options_of_a_run_are_those_of_the_command(name: str) -> None:
+    command = import_module(f"gradscope.commands.{name}").command
     judging = {"select", "ignore", "fail_on", "baseline", "write_baseline", "config", "isolated"}
     typed = {
         option.removeprefix("--").replace("-", "_")
@@ -244,4 +246,4 @@ def test_the_options_of_a_run_are_those_of_the_command() -> None:
         for option in parameter.opts
         if option.startswith("--")
     }
-    assert typed - judging == config.COMMAND_LINE_ONLY
+    assert typed - judging == config.COMMAND_LINE_ONLY[name]

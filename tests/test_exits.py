@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gradscope.exits import ExitStatus, of_report
-from gradscope.facts import ProgramEnd, ProgramError, Recording
+from gradscope.facts import CheckedFunction, ProgramEnd, ProgramError, Recording, SubjectKind
 from gradscope.finding import Finding, Severity
 from gradscope.report import Report, Suppressed
 
@@ -47,3 +47,29 @@ def test_the_status_follows_the_table_of_the_design(
     made: Report, fail_on: Severity | None, status: ExitStatus
 ) -> None:
     assert of_report(made, fail_on) is status
+
+
+@pytest.mark.parametrize(
+    ("functions", "status"),
+    [
+        ((CheckedFunction("Good", SubjectKind.FUNCTION),), ExitStatus.OK),
+        ((CheckedFunction("Silent", SubjectKind.FUNCTION, failure="no inputs"),), ExitStatus.USAGE),
+        (
+            (
+                CheckedFunction("Good", SubjectKind.FUNCTION),
+                CheckedFunction("Silent", SubjectKind.FUNCTION, failure="no inputs"),
+            ),
+            ExitStatus.OK,
+        ),
+        (
+            (
+                CheckedFunction("Good", SubjectKind.FUNCTION),
+                CheckedFunction("Dead", SubjectKind.FUNCTION, failure="crashed", died=True),
+            ),
+            ExitStatus.PROGRAM_FAILED,
+        ),
+    ],
+)
+def test_the_status_of_a_check(functions: tuple[CheckedFunction, ...], status: ExitStatus) -> None:
+    made = Report("check", "ops.py", (), Recording(checked=functions))
+    assert of_report(made, ERROR) is status

@@ -64,7 +64,7 @@ def forbidden(path: Path) -> tuple[str, ...]:
             "gradscope.loader",
             "gradscope.commands",
         )
-    if part(path) == "loader":
+    if part(path) in ("loader", "checker"):
         return ("gradscope.rules", "gradscope.engine", "gradscope.reporters", "gradscope.commands")
     return ()
 
@@ -103,6 +103,8 @@ def modules_after(program: str) -> set[str]:
         "import gradscope",
         "from gradscope.cli import run; run(['--help'])",
         "from gradscope.cli import run; run(['trace', '--help'])",
+        "from gradscope.cli import run; run(['check', '--help'])",
+        "from gradscope.cli import run; run(['check', 'no_such_file.py'])",
         "from gradscope.cli import run; run(['explain', 'GS102'])",
         "from gradscope.cli import run; run(['trace', 'no_such_file.py'])",
         "from gradscope.cli import run; run(['trace', 'examples/severed.py', '--config', 'none.toml'])",
@@ -118,9 +120,10 @@ def test_what_needs_no_torch_does_not_import_it(program: str) -> None:
 
 
 def test_public_names() -> None:
-    assert gradscope.__all__ == ["__version__", "trace"]
+    assert gradscope.__all__ == ["__version__", "check", "trace"]
     assert set(gradscope.__all__) <= set(dir(gradscope))
     assert callable(gradscope.trace)
+    assert callable(gradscope.check)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = gradscope.nothing
 

@@ -56,11 +56,13 @@ class Baselines:
         return True, f"{line}; --baseline {shlex.quote(self.draft.name)} silences {them}"
 
 
-def prepare(target: Target, baseline: str | None, write_baseline: str | None, config: Config) -> Baselines:
+def prepare(
+    command: str, target: Target, baseline: str | None, write_baseline: str | None, config: Config
+) -> Baselines:
     """Reads the baseline of the command line or else of the configuration, before the program runs.
 
-    The file that is to be written silences nothing: it is made anew from all that is found. Raises
-    UsageError where a file cannot be read or written.
+    The file that is to be written silences nothing: it is made anew from all that is found. `command`
+    is the one that was typed ("trace"). Raises UsageError where a file cannot be read or written.
     """
     draft = Draft(os.path.abspath(write_baseline), write_baseline) if write_baseline is not None else None
     path = os.path.abspath(baseline) if baseline is not None else config.baseline
@@ -69,8 +71,8 @@ def prepare(target: Target, baseline: str | None, write_baseline: str | None, co
         return Baselines(None, draft, key, in_force=path is not None and path == config.baseline)
     name = baseline if baseline is not None else display_path(path)
     typed = target.text if target.kind is Kind.RUN_MODULE else shlex.quote(target.text)
-    command = f"gradscope trace {typed} --write-baseline"
-    found = read(path, name, command, config.name if baseline is None else "")
+    to_write = f"gradscope {command} {typed} --write-baseline"
+    found = read(path, name, to_write, config.name if baseline is None else "")
     accepted = (found, target_key(target, found.folder))
     return Baselines(accepted, draft, target_key(target, draft.folder) if draft else "")
 
@@ -94,7 +96,12 @@ def _cut_short(report: Report) -> str:
         return "the program was interrupted"
     if program.error is not None or program.exit_status != 0:
         return f"the program ended with status {program.exit_status}"
-    return "no backward was run" if nothing_checked(report) else ""
+    if nothing_checked(report):
+        return "no function could be checked" if report.command == "check" else "no backward was run"
+    recording = report.recording
+    unchecked = [one.name for one in recording.checked if not one.is_checked]
+    unchecked += [one.name for one in recording.checked_models if not one.is_checked]
+    return f"{', '.join(unchecked)} could not be checked" if unchecked else ""
 
 
 def _count(written: Written) -> str:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     Name: TypeAlias = click.ParamType[str]
     Number: TypeAlias = click.ParamType[int]
+    Real: TypeAlias = click.ParamType[float]
 else:  # not generic before click 8.4
-    Name = Number = click.ParamType
+    Name = Number = Real = click.ParamType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -70,6 +71,23 @@ class WholeNumber(Number):
         raise UsageError(f"{option} must be a whole number from {self.smallest} up, not {value}")
 
 
+class Seconds(Real):
+    """A time that is not 0, in seconds."""
+
+    name = "seconds"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Returns the number of seconds, or raises UsageError."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = 0.0
+        if 0.0 < seconds < float("inf"):
+            return seconds
+        option = param.opts[0] if param is not None else "the option"
+        raise UsageError(f"{option} must be a number of seconds above 0, not {value}")
+
+
 class FileName(Name):
     """The name of a file, which must not be empty (a shell variable that was not set)."""
 
@@ -109,11 +127,20 @@ input_options = stacked(
         metavar="FILE",
         help="Inputs from a .pt or .safetensors file.",
     ),
-    click.option("--loss", metavar="LOSS", help="mean, sum, mse, cross_entropy, or file.py:function."),
 )
 
+loss_option = click.option(
+    "--loss", metavar="LOSS", help="mean, sum, mse, cross_entropy, or file.py:function."
+)
+
+device_option = click.option(
+    "--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps."
+)
+
+seed_option = click.option("--seed", type=WholeNumber(0), metavar="N", help="Seed the generators first.")
+
 run_options = stacked(
-    click.option("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps."),
+    device_option,
     click.option(
         "--dtype",
         type=OneOf(sorted(DTYPES)),
@@ -121,7 +148,7 @@ run_options = stacked(
         help="float32, float64, bfloat16, float16.",
     ),
     click.option("--amp", type=OneOf(sorted(AMP)), help="Run under autocast."),
-    click.option("--seed", type=WholeNumber(0), metavar="N", help="Seed the generators first."),
+    seed_option,
     click.option(
         "--steps",
         type=WholeNumber(1),
@@ -175,10 +202,15 @@ def run_settings(
     seed: int | None,
     steps: int | None,
 ) -> Options:
-    """The options of `input_options` and `run_options` as one value."""
+    """The options of `input_options`, `loss_option` and `run_options` as one value."""
+    check_one_source(inputs, inputs_file)
+    return Options(inputs, inputs_file, loss, device, dtype and DTYPES[dtype], amp and AMP[amp], seed, steps)
+
+
+def check_one_source(inputs: tuple[str, ...], inputs_file: str | None) -> None:
+    """Raises UsageError where both `--input` and `--inputs` were given."""
     if inputs and inputs_file:
         raise UsageError("--input and --inputs both give the inputs; use one of them")
-    return Options(inputs, inputs_file, loss, device, dtype and DTYPES[dtype], amp and AMP[amp], seed, steps)
 
 
 def configuration(target: Target, config_file: str | None, isolated: bool) -> Config:

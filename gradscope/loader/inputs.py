@@ -81,10 +81,9 @@ def _mapped(change: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
 
 def given_inputs(options: Options, module: ModuleType) -> Inputs | None:
     """What was asked for: `--input`, `--inputs`, the module's `gradscope_inputs()`; None for nothing."""
-    if options.inputs:
-        return from_expressions(options.inputs)
-    if options.inputs_file is not None:
-        return _arguments(_read_file(options.inputs_file), f"--inputs {options.inputs_file}")
+    asked = asked_inputs(options.inputs, options.inputs_file)
+    if asked is not None:
+        return asked
     hook = getattr(module, HOOK, None)
     if callable(hook):
         found = hook()
@@ -93,6 +92,15 @@ def given_inputs(options: Options, module: ModuleType) -> Inputs | None:
                 f"{HOOK}() of {module.__name__} returned None; it must return a tensor, tuple or dict"
             )
         return _arguments(found, f"{HOOK}()")
+    return None
+
+
+def asked_inputs(expressions: Sequence[str], file: str | None) -> Inputs | None:
+    """What `--input` or `--inputs` gives, None where there is neither; InputError where it cannot be read."""
+    if expressions:
+        return from_expressions(expressions)
+    if file is not None:
+        return _arguments(_read_file(file), f"--inputs {file}")
     return None
 
 

@@ -206,7 +206,7 @@ def test_every_judgement_of_a_run_begins_anew(tmp_path: Path, monkeypatch: pytes
     write(
         tmp_path, "b.json", f'{{"gradscope_baseline": 1, "targets": {{"-m x": {{"findings": [{entry}]}}}}}}'
     )
-    baselines = prepare(Target("-m x", Kind.RUN_MODULE, "x"), "b.json", None, Config())
+    baselines = prepare("trace", Target("-m x", Kind.RUN_MODULE, "x"), "b.json", None, Config())
     found = Finding("GS102", "a-rule", Severity.ERROR, "m", Location(str(tmp_path / "train.py"), 3))
     for _ in range(2):
         (known,) = baselines.known()

@@ -1,0 +1,142 @@
+"""`gradscope check TARGET`: custom gradients against numerical derivatives, and in every other use."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradscope.commands._options import (
+    FileName,
+    Seconds,
+    check_one_source,
+    device_option,
+    input_options,
+    judging_options,
+    report_options,
+    seed_option,
+)
+from gradscope.commands._reporting import JudgingValues, Reporting
+from gradscope.errors import GradscopeError
+
+if TYPE_CHECKING:
+    from gradscope.checker.process.request import Request
+    from gradscope.checking import Outcome
+    from gradscope.loader.target import Target
+
+_EPILOG = """\b
+TARGET is one of
+  ops.py              every torch.autograd.Function and custom op of a file
+  ops.py:Softmax      one of them, a plain function, or an nn.Module
+  pkg.ops, pkg.ops:Softmax, -m pkg.ops       a module, likewise
+\b
+Inputs come from --input or --inputs; from gradscope_inputs in the file; from
+the calls that its own __main__ makes, or the script of --capture, to which
+what stands after -- is given; or else they are found by trial.
+\b
+Exit status: 0 no finding at or above --fail-on; 1 there is one; 2 bad usage
+or configuration, or nothing could be checked; 3 the file cannot be imported,
+or a function of it crashed or hung; 4 a fault in gradscope; 130 for Ctrl-C."""
+
+
+@click.command(epilog=_EPILOG, short_help="Check custom gradients against numerical derivatives.")
+@click.argument("words", nargs=-1, metavar="TARGET [-- ARGUMENTS]")
+@click.option("-m", "run_module", metavar="MODULE", help="A module by its dotted name, as in python -m.")
+@input_options
+@click.option(
+    "--capture",
+    type=FileName(),
+    metavar="SCRIPT",
+    help="Run SCRIPT and check with the arguments of the calls that it makes.",
+)
+@click.option("--no-run", is_flag=True, help="Do not run the file's own __main__.")
+@click.option("--against", metavar="[FILE:]FUNCTION", help="Also compare with a derivative written by hand.")
+@click.option("--sweep", metavar="NAME=FROM:TO", help="Draw forward, backward and numerical derivative.")
+@device_option
+@seed_option
+@click.option(
+    "--time-limit",
+    "seconds",
+    type=Seconds(),
+    metavar="SECONDS",
+    help="Time to measure each function; what takes ten times as long, and 10 s, is stopped. Default: 2.",
+)
+@judging_options
+@report_options
+def command(
+    words: tuple[str, ...],
+    run_module: str | None,
+    inputs: tuple[str, ...],
+    inputs_file: str | None,
+    capture: str | None,
+    no_run: bool,
+    against: str | None,
+    sweep: str | None,
+    device: str,
+    seed: int | None,
+    seconds: float | None,
+    **values: Any,
+) -> int:
+    """Check the gradients that TARGET defines: are they right, in every way they will be used?"""
+    from gradscope.checker.process.request import SECONDS, Request
+    from gradscope.checking import report_on
+    from gradscope.loader.sweeps import read_against, read_sweep
+
+    check_one_source(inputs, inputs_file)
+    judging = JudgingValues(**values)
+    judging.rules()  # a mistyped rule comes before a mistyped target
+    try:
+        target = _target(words, run_module)
+        program = _program(target, capture, no_run)
+        if against is not None:
+            read_against(against)
+        if sweep is not None:
+            read_sweep(sweep)
+    except GradscopeError as error:
+        raise error.advising("check") from None
+    request = Request(
+        target=target,
+        inputs=inputs,
+        inputs_file=inputs_file,
+        program=program,
+        device=device,
+        seed=seed,
+        seconds=SECONDS if seconds is None else seconds,
+        against=against or "",
+        sweep=sweep or "",
+    )
+    reporting = Reporting.of("check", target, judging)
+    outcome = _check(request)
+    report = reporting.judged(lambda select, by: report_on(outcome, target.text, select, by))
+    return reporting.finish(report)
+
+
+def _target(words: tuple[str, ...], run_module: str | None) -> Target:
+    from gradscope.checker.process.targets import parse_words
+
+    return parse_words(words, run_module)
+
+
+def _program(target: Target, capture: str | None, no_run: bool) -> Target | None:
+    """What is to be run so that its calls can be seen; TargetError where there is no such script."""
+    from gradscope.checker.process.targets import capture_script, own_program
+
+    if capture is not None:
+        return capture_script(capture, target.arguments)
+    return None if no_run else own_program(target)
+
+
+def _check(request: Request) -> Outcome:
+    from gradscope.checking import check_target
+
+    if sys.stderr is None or not sys.stderr.isatty():
+        return check_target(request)
+
+    def watch(name: str, number: int, count: int) -> None:
+        click.echo(f"\r\x1b[2Kgradscope: {number} of {count}: {name}", nl=False, err=True)
+
+    try:
+        return check_target(request, watch)
+    finally:
+        click.echo("\r\x1b[2K", nl=False, err=True)
