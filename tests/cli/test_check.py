@@ -176,7 +176,7 @@ def test_the_others_are_still_checked(bad: tuple[Ran, dict[str, Any]]) -> None:
     assert list(checked(report))[-1] == "Square"
     assert checked(report)["Square"]["failure"] == ""
     assert checked(report)["Square"]["outcomes"]
-    assert ran.status == 0
+    assert ran.status == 3  # some of them crashed and hung
     assert "7 of 8 functions could not be checked" in ran.err
 
 
@@ -329,6 +329,7 @@ WAITS = """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent")
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_reports_what_was_checked_and_leaves_no_child(tmp_path: Path) -> None:
     write(tmp_path, "ops.py", SQUARE + WAITS)
     words = ["check", "ops.py", "--format", "json", "--output", "report.json"]

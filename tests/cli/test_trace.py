@@ -233,7 +233,8 @@ def test_a_file_that_only_defines_a_module(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
-def test_ctrl_c_reports_what_was_seen(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_reports_what_was_seen(tmp_path: Path) -> None:
     program = """
         import time, torch
         weight = torch.ones(3, requires_grad=True)
@@ -242,9 +243,6 @@ def test_ctrl_c_reports_what_was_seen(tmp_path: Path, request: pytest.FixtureReq
         time.sleep(120)
     """
     write(tmp_path, "program.py", program)
-    # A shell's background job ignores SIGINT, and so would what it starts: a handler is not handed on.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with subprocess.Popen(
         [sys.executable, "-m", "gradscope", "trace", "program.py"],
         cwd=tmp_path,
