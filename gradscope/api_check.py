@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -67,8 +68,10 @@ class Check(Reported):
 
 
 def _finding(finding: Finding) -> str:
-    at = f" at line {finding.location.line}" if finding.location is not None else ""
-    return f"{finding.severity.value}[{finding.code}] {finding.rule}{at}: {finding.message}"
+    place = finding.location
+    at = f" at {os.path.basename(place.path)}:{place.line}" if place is not None else ""
+    numbers = f" ({finding.label})" if finding.code == "GS601" and finding.label else ""
+    return f"{finding.severity.value}[{finding.code}] {finding.rule}{at}: {finding.message}{numbers}"
 
 
 def check(

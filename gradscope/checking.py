@@ -32,8 +32,10 @@ from gradscope.loader.target import Kind
 from gradscope.report import Report
 from gradscope.silence import Silencer
 
-Watch: TypeAlias = Callable[[str, int, int], None]
-"""Told the function that is checked now, its number from 1 up, and how many there are."""
+Watch: TypeAlias = Callable[[str, float], None]
+"""Told what is done now, and for how many seconds it may go on before that is worth a word."""
+
+_QUIET = 1.5
 
 _LONGEST_START = 120.0
 """Seconds for a new Python to import torch."""
@@ -185,8 +187,15 @@ class _Run:
             self.checked[name] = replace(known, failure=failure, failed_at=place, died=True)
 
     def _show(self) -> None:
-        if self.watch is not None and self.found is not None and self.at.stage is Stage.FUNCTION:
-            self.watch(self.at.name, len(self.checked) + 1, len(self.found))
+        if self.watch is None:
+            return
+        if self.found is not None and self.at.stage is Stage.FUNCTION:
+            self.watch(f"{len(self.checked) + 1} of {len(self.found)}: {self.at.name}", 0.0)
+        elif self.request.program is not None and self.at.stage is Stage.PROGRAM:
+            own = "'s own __main__" if self.request.runs_target else ""
+            most = f"for {self.request.longest_program:.0f} s at most"
+            out = "; --no-run leaves it out" if own else ""
+            self.watch(f"running {self.request.program.text}{own} {most}, to see its calls{out}", _QUIET)
 
     def outcome(self) -> Outcome:
         """What was measured, in the order of the file."""

@@ -64,9 +64,29 @@ def test_a_wrong_backward_is_false_and_says_what_is_wrong() -> None:
     checked = gradscope.check(TooMany, torch.randn(3))
     assert not checked
     assert [found.code for found in checked.findings] == ["GS602"]
-    assert repr(checked).startswith("<gradscope.check TooMany: error[GS602] wrong-backward-arity at line ")
+    assert repr(checked).startswith(
+        "<gradscope.check TooMany: error[GS602] wrong-backward-arity at test_api_check.py:"
+    )
     with pytest.raises(AssertionError):
         assert gradscope.check(TooMany, torch.randn(3))
+
+
+def test_a_failing_assertion_shows_both_values() -> None:
+    """In what pytest prints of it: the place, the element, and the two numbers."""
+
+    class Doubled(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return 3 * grad_output
+
+    said = repr(gradscope.check(Doubled, torch.ones(1)))
+    assert "GS601" in said
+    assert "test_api_check.py:" in said
+    assert "element [0] (3 here, 2 is right)" in said
 
 
 def test_what_cannot_be_checked_is_false() -> None:

@@ -78,6 +78,62 @@ def test_walls(path: Path) -> None:
     assert not found
 
 
+BELOW = {
+    "copies": "",
+    "duals": "",
+    "generators": "",
+    "raised": "",
+    "watched": "",
+    "subject": "subjects",
+    "subjects": "subject",
+    "point": "copies generators subject",
+    "numeric": "copies generators point raised",
+    "samples": "copies generators point raised subject subjects watched",
+    "cases": "copies duals generators numeric point raised subject subjects watched",
+    "own_dtypes": "numeric point raised subject",
+    "unusual": "numeric point",
+    "run": "cases numeric own_dtypes point raised subject unusual watched",
+    "models": "copies generators point raised run subject subjects",
+    "ways": "copies duals generators point raised subject subjects",
+    "process": "cases generators models point raised run samples subject subjects watched ways",
+}
+"""What each part of the checker is made of: the user's functions and arguments know no check, the numbers no
+check either, the checks not the process that they run in."""
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if part(path) == "checker"], ids=lambda path: path.stem
+)
+def test_walls_inside_the_checker(path: Path) -> None:
+    below = path.relative_to(ROOT / "checker").parts[0].removesuffix(".py")
+    if below == "__init__":
+        assert not list(imports_of(path))
+        return
+    used = {name.split(".")[2] for name in imports_of(path) if name.startswith("gradscope.checker.")}
+    assert used <= {below, *BELOW[below].split()}
+
+
+ENGINE = "gradscope.rules"
+"""The engine belongs to the rules: it knows how they explain errors and causes."""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_private_is_known_to_its_own_package_alone(path: Path) -> None:
+    package = ENGINE if path == ROOT / "engine.py" else ".".join(path.relative_to(PROJECT).parts[:-1])
+    for name in imports_of(path):
+        parts = name.split(".")
+        for number, each in enumerate(parts):
+            if parts[0] == "gradscope" and each[0] == "_" and each[1] != "_":
+                is_package = PROJECT.joinpath(*parts[:number]).is_dir()
+                owner = ".".join(parts[: number if is_package else number - 1])
+                assert f"{package}.".startswith(f"{owner}."), name
+
+
+@pytest.mark.parametrize("name", ["checking.py", "judging.py", "reported.py", "destination.py"])
+def test_what_hands_reports_on_knows_no_torch(name: str) -> None:
+    assert "torch" not in {each.partition(".")[0] for each in imports_of(ROOT / name)}
+
+
 def test_rules_and_reporters_do_not_know_each_other() -> None:
     for path in FILES:
         names = set(imports_of(path))

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import random
-import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,22 +11,25 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from gradscope.checker.copies import copied, copied_with_graph, room_like
+from gradscope.checker.generators import seeded
 from gradscope.checker.subject import Subject
 from gradscope.facts.checks import Origin
-
-SEED = 0
-"""Before every evaluation all generators get this seed, so that a random forward is a function of its
-inputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Arguments of one call, as they were given. `requires_grad` of the tensors is what the program set."""
+    """Arguments of one call, as they were given. `requires_grad` of the tensors is what the program set.
+
+    `unusual` says that they were made up, and of other shapes than the function seems to be made for: a
+    gradient that is wrong only there is worth a note, no more.
+    """
 
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     origin: Origin = Origin.GIVEN
+    unusual: bool = False
 
 
 _WAITING = 3.0
@@ -40,21 +39,36 @@ class Deadline:
     """How long the checks of one function may take: seconds that this thread computes, from now on.
 
     On a busy machine that is less than what passes: what is checked must not depend on what else runs.
-    Three times as many seconds on the clock are the most.
+    Three times as many seconds on the clock are the most. `seconds` are those it began with.
     """
 
     def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self._end = time.thread_time() + seconds
         self._last = time.perf_counter() + _WAITING * seconds
+        self._reaches = time.perf_counter() + seconds
 
     def left(self) -> float:
         """Seconds that are left; 0.0 when there are none."""
-        return max(0.0, min(self._end - time.thread_time(), self._last - time.perf_counter()))
+        now = time.perf_counter()
+        left = max(0.0, min(self._end - time.thread_time(), self._last - now))
+        self._reaches = now + left
+        return left
+
+    def has(self, seconds: float) -> bool:
+        """Whether any time is left, and so many seconds; cheap, to be asked before every evaluation.
+
+        A thread computes no longer than the clock runs, so only the clock is read while it cannot be over:
+        the thread's own time takes a system call, over a millisecond in some containers.
+        """
+        sure = self._reaches - time.perf_counter()
+        left = sure if sure > 0.0 and sure >= seconds else self.left()
+        return left > 0.0 and left >= seconds
 
     @property
     def is_over(self) -> bool:
         """Whether no time is left."""
-        return self.left() == 0.0
+        return not self.has(0.0)
 
 
 @dataclass(slots=True)
@@ -96,7 +110,7 @@ class Point:
         self.names = tuple(names)
         self.active = tuple(active)
         self.required = tuple(required)
-        self.evaluations = 0
+        self._count = [0]
 
     @classmethod
     def of(cls, subject: Subject, sample: Sample, dtype: torch.dtype | None = torch.float64) -> Point:
@@ -110,10 +124,11 @@ class Point:
         return cls(subject, leaves, spec, names, active, required)
 
     def with_leaves(self, changed: Mapping[int, Any], active: Sequence[int] | None = None) -> Point:
-        """The same point with other values in some places, or other active ones; counts anew."""
+        """The same point with other values in some places, or other active ones; counts for this one too."""
         leaves = [changed.get(index, value) for index, value in enumerate(self.leaves)]
         chosen = self.active if active is None else active
-        return Point(self.subject, leaves, self.spec, self.names, chosen, self.required)
+        made = Point(self.subject, leaves, self.spec, self.names, chosen, self.required)
+        return made.counted_with(self)
 
     def to(self, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Point:
         """The same point in another floating-point dtype, or on another device."""
@@ -125,9 +140,24 @@ class Point:
         return self.with_leaves(moved)
 
     @property
+    def evaluations(self) -> int:
+        """How often the subject was called, here and at every point that was made from this one."""
+        return self._count[0]
+
+    def counted_with(self, other: Point) -> Point:
+        """This point, its evaluations counted as the other's too."""
+        self._count = other._count
+        return self
+
+    @property
     def tensors(self) -> list[Tensor]:
         """The values of the active tensors."""
         return [self.leaves[index] for index in self.active]
+
+    @property
+    def dtypes(self) -> list[torch.dtype]:
+        """Of the tensors among the leaves that can require a gradient."""
+        return [leaf.dtype for leaf in self.leaves if is_differentiable(leaf)]
 
     def is_spare(self, number: int) -> bool:
         """Whether the program differentiates others of its tensors, and not the active one of that number."""
@@ -141,7 +171,7 @@ class Point:
 
     def raw(self, leaves: Sequence[Any]) -> Any:
         """What the subject returns for these leaves, as it returns it; generators are seeded first."""
-        self.evaluations += 1
+        self._count[0] += 1
         args, kwargs = pytree.tree_unflatten(list(leaves), self.spec)
         with seeded():
             return self.subject.call(*args, **kwargs)
@@ -149,7 +179,7 @@ class Point:
     def fresh(self, changed: Mapping[int, Tensor] | None = None) -> list[Any]:
         """All leaves, tensors as clones that keep their strides: the subject may change them in place."""
         changed = changed or {}
-        return [_clone(changed.get(index, value)) for index, value in enumerate(self.leaves)]
+        return [copied(changed.get(index, value)) for index, value in enumerate(self.leaves)]
 
     def values(self, changed: Mapping[int, Tensor] | None = None) -> list[Tensor]:
         """The differentiable outputs, without graph. `changed` maps leaf indices to other tensors."""
@@ -168,10 +198,10 @@ class Point:
         leaves = self.fresh()
         inputs = []
         for index in chosen:
-            leaf = _clone(self.leaves[index]).requires_grad_()
+            leaf = copied(self.leaves[index]).requires_grad_()
             inputs.append(leaf)
             with torch.enable_grad():
-                leaves[index] = _clone_with_graph(leaf)
+                leaves[index] = copied_with_graph(leaf)
         with torch.enable_grad():
             returned = self.raw(leaves)
         found = _outputs(returned)
@@ -198,90 +228,20 @@ def _outputs(output: Any) -> list[tuple[int, Tensor]]:
     return [(place, t) for place, t in enumerate(tensors_of(output)) if is_differentiable(t)]
 
 
-_inside = threading.local()
-
-
-@contextmanager
-def seeded() -> Iterator[None]:
-    """All generators at `SEED`, and afterwards where they were.
-
-    Saving NumPy's generator costs more than a small forward, so it is done once around many evaluations:
-    inside another `seeded` the generators are set anew and left to that one.
-    """
-    if getattr(_inside, "seeded", False):
-        _seed()
-        yield
-        return
-    numpy = sys.modules.get("numpy")
-    default, python = torch.default_generator, random.getstate()
-    cpu = default.get_state()
-    devices = _devices_in_use()
-    states = [torch.cuda.get_rng_state(device) for device in devices]
-    array = numpy.random.get_state() if numpy is not None else None
-    _inside.seeded = True
-    try:
-        _seed()
-        yield
-    finally:
-        _inside.seeded = False
-        default.set_state(cpu)
-        random.setstate(python)
-        if numpy is not None:
-            numpy.random.set_state(array)
-        for device, state in zip(devices, states, strict=True):
-            torch.cuda.set_rng_state(state, device)
-
-
-def _seed() -> None:
-    """Not by `torch.manual_seed`, which queues a call for every device that is not in use yet."""
-    torch.default_generator.manual_seed(SEED)
-    random.seed(SEED)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(SEED)
-    for device in _devices_in_use():
-        torch.cuda.default_generators[device].manual_seed(SEED)
-
-
-def _devices_in_use() -> Sequence[int]:
-    in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch does not say what it returns
-    return range(torch.cuda.device_count()) if in_use else ()
-
-
 def _converted(value: Tensor, dtype: torch.dtype | None) -> Tensor:
     if dtype is None or not is_differentiable(value):
         return value
-    return value.to(dtype.to_complex() if value.is_complex() else dtype)
+    wanted = dtype.to_complex() if value.is_complex() else dtype
+    if value.layout is not torch.strided or value.is_contiguous():
+        return value.to(wanted)
+    return room_like(value, wanted).copy_(value)
 
 
 def _copy(value: Any, dtype: torch.dtype | None) -> Any:
     """A private copy of a tensor with the same strides; other values as they are."""
     if not isinstance(value, Tensor):
         return value
-    return _clone(_converted(value.detach(), dtype))
-
-
-def _clone(value: Any) -> Any:
-    if not isinstance(value, Tensor):
-        return value
-    detached = value.detach()
-    if detached.layout is not torch.strided or detached.is_contiguous():
-        return detached.clone()
-    return _room_like(detached).copy_(detached)
-
-
-def _clone_with_graph(leaf: Tensor) -> Tensor:
-    """A copy with the same strides that hands its gradient on to the leaf."""
-    if leaf.layout is not torch.strided or leaf.is_contiguous():
-        return leaf.clone()
-    return _room_like(leaf).copy_(leaf)
-
-
-def _room_like(tensor: Tensor) -> Tensor:
-    """Uninitialised memory of the same shape and strides; contiguous where elements of it overlap."""
-    overlaps = any(step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True))
-    strides = torch.empty(tensor.shape, device="meta").stride() if overlaps else tensor.stride()
-    return torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype, device=tensor.device)
+    return copied(_converted(value.detach(), dtype))
 
 
 def _name(path: Sequence[Any], subject: Subject) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +12,16 @@ import torch
 from torch.utils import _pytree as pytree
 
 from gradscope.checker.cases import Check, Setting, all_cases, not_checked
-from gradscope.checker.numeric import Comparison, compare
+from gradscope.checker.numeric import Comparison
+from gradscope.checker.own_dtypes import compared, point_of
 from gradscope.checker.point import Deadline, Point, Sample
+from gradscope.checker.raised import raised
 from gradscope.checker.subject import Subject
+from gradscope.checker.unusual import not_meant, note_of, unreturned
 from gradscope.checker.watched import Watched
 from gradscope.facts.checks import (
+    GRADIENT,
+    NO_TIME,
     CheckedFunction,
     CheckOutcome,
     Facts,
@@ -23,9 +29,10 @@ from gradscope.facts.checks import (
     Outcome,
     SampleFact,
 )
+from gradscope.recorder.stats import dtype_name
 
-GRADIENT = "gradient"
 _MOST_SAMPLES = 4
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of an object without a repr of its own: another in every run
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +62,29 @@ def check_function(
     usable: list[tuple[Sample, Point]] = []
     failures: list[str] = []
     for sample in samples[:_MOST_SAMPLES]:
-        point = _accepted(Point.of(subject, sample))
-        failure = _failure(point)
+        point, failure, note = point_of(subject, sample)
+        checked = _noted(checked, [note] if note else [])
         if failure:
             failures.append(failure)
         else:
             usable.append((sample, point))
     if not usable:
         return replace(checked, failure=failures[0], seconds=time.perf_counter() - began)
-    comparisons = [compare(point, _share(deadline, len(usable))) for _, point in usable]
+    done = [compared(one, at, _share(deadline, len(usable))) for one, at in usable]
+    usable = [(one, at) for (one, _), (at, _, _) in zip(usable, done, strict=True)]
+    comparisons = [comparison for _, comparison, _ in done]
+    checked = _noted(checked, [note for _, _, note in done if note])
+    beside = not_meant([sample for sample, _ in usable], comparisons)
+    notes = [note_of(sample_fact(*usable[number]).text, comparisons[number]) for number in beside]
+    checked = replace(checked, notes=(*checked.notes, *notes))
+    usable = [one for number, one in enumerate(usable) if number not in beside]
+    comparisons = [one for number, one in enumerate(comparisons) if number not in beside]
     checked = _with_comparisons(checked, comparisons)
-    sample, point = usable[0]
-    right = not comparisons[0].wrong and not comparisons[0].failed
-    deliberate = subject.declared is not None or comparisons[0].deliberate
+    (sample, point), first = usable[0], comparisons[0]
+    without = unreturned(point, first)
+    right = not first.failed and first.complete and (not first.wrong or bool(without))
+    deliberate = subject.declared is not None or first.deliberate
+    point = point.with_leaves({}, [index for index in point.active if index not in without])
     setting = Setting(subject, point, sample, deadline, right, watched, device, deliberate)
     for case in all_cases():
         checked = with_facts(checked, _timed(case.name, case.check, setting))
@@ -82,8 +99,8 @@ def check_function(
 @cache
 def _prepare() -> None:
     """Lets torch load what its first backward with a cotangent needs: over a second, not to be counted."""
-    x = torch.ones(1, requires_grad=True)
-    torch.autograd.grad(x * 2, x, torch.ones(1))
+    x = torch.ones(1, requires_grad=True, device="cpu")
+    torch.autograd.grad(x * 2, x, torch.ones(1, device="cpu"))
 
 
 def described(subject: Subject) -> CheckedFunction:
@@ -137,8 +154,8 @@ def sample_fact(sample: Sample, point: Point) -> SampleFact:
 
 def _described(value: object) -> str:
     if isinstance(value, torch.Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')}{tuple(value.shape)}"
-    text = repr(value)
+        return f"{dtype_name(value.dtype)}{tuple(value.shape)}"
+    text = _ADDRESS.sub("", repr(value))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
@@ -149,13 +166,12 @@ _LONGEST_REASON = 200
 def _timed(name: str, check: Check, setting: Setting) -> Facts:
     """What a check found; where no time is left, or it fails itself, its outcome says so."""
     if setting.deadline.is_over:
-        return not_checked(name, "no time was left")
+        return not_checked(name, NO_TIME)
     began = time.perf_counter()
     try:
         facts = check(setting)
     except Exception as error:  # noqa: BLE001  one check's fault must not cost the others
-        reason = f"{type(error).__name__}: {error}".partition("\n")[0][:_LONGEST_REASON]
-        facts = not_checked(name, f"a fault of gradscope's own: {reason}")
+        facts = not_checked(name, f"a fault of gradscope's own: {raised(error)[:_LONGEST_REASON]}")
     return replace(facts, outcome=replace(facts.outcome, seconds=time.perf_counter() - began))
 
 
@@ -164,37 +180,8 @@ def _share(deadline: Deadline, count: int) -> Deadline:
     return Deadline(deadline.left() / (2 * count))
 
 
-def _accepted(point: Point) -> Point:
-    """The point with the inputs that forward lets be differentiated: all, or those it does not refuse.
-
-    A forward may raise on purpose where an input requires a gradient that its backward does not give.
-    """
-    if _is_accepted(point, point.active):
-        return point
-    alone = point.required or tuple(index for index in point.active if _is_accepted(point, (index,)))
-    return point.with_leaves({}, alone) if alone and _is_accepted(point, alone) else point
-
-
-def _is_accepted(point: Point, active: Sequence[int]) -> bool:
-    try:
-        point.differentiable(active)
-    except Exception:  # noqa: BLE001  the user's forward may raise anything; evaluated as it is, it does not
-        return False
-    return True
-
-
-def _failure(point: Point) -> str:
-    """Why forward cannot be evaluated at a point, in one sentence; "" where it can."""
-    try:
-        outputs = point.values()
-    except Exception as error:  # noqa: BLE001  the user's forward may raise anything
-        reason = str(error).strip().partition("\n")[0]
-        return f"forward raises {type(error).__name__}: {reason}"
-    if not point.active:
-        return "no argument is a floating-point tensor, so there is no gradient to check"
-    if not outputs:
-        return "forward returns no floating-point tensor, so there is no gradient to check"
-    return ""
+def _noted(checked: CheckedFunction, notes: Sequence[str]) -> CheckedFunction:
+    return replace(checked, notes=tuple(dict.fromkeys([*checked.notes, *notes])))
 
 
 def _with_comparisons(checked: CheckedFunction, comparisons: Sequence[Comparison]) -> CheckedFunction:
@@ -212,7 +199,15 @@ def _with_comparisons(checked: CheckedFunction, comparisons: Sequence[Comparison
 def _notes(checked: CheckedFunction, comparisons: Sequence[Comparison]) -> list[str]:
     """What the comparisons note; not that a surrogate should be declared, where it is."""
     known = [one for one in comparisons if not (one.deliberate and checked.declared is not None)]
-    return [note for one in known for note in one.notes]
+    notes: list[str] = []
+    for one in known:  # a later sample often says the same with other numbers
+        said = {_without_numbers(note) for note in notes}
+        notes += [note for note in one.notes if _without_numbers(note) not in said]
+    return notes
+
+
+def _without_numbers(note: str) -> str:
+    return re.sub(r"\d[\d.e+-]*", "", note)
 
 
 def _outcome(checked: CheckedFunction, comparisons: Sequence[Comparison]) -> CheckOutcome:
@@ -230,7 +225,7 @@ def _outcome(checked: CheckedFunction, comparisons: Sequence[Comparison]) -> Che
     if failed:
         return CheckOutcome(GRADIENT, Outcome.NOT_CHECKED, failed)
     if not all(one.complete for one in comparisons):
-        return CheckOutcome(GRADIENT, Outcome.NOT_CHECKED, "no time was left for some inputs")
+        return CheckOutcome(GRADIENT, Outcome.NOT_CHECKED, f"{NO_TIME} for some inputs")
     count = len(comparisons)
     tried = f"{count} input{'s' if count > 1 else ''} tried"
     return CheckOutcome(GRADIENT, Outcome.PASSED, tried if agreement is None else f"{tried}, {agreement:.0e}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,6 +54,11 @@ or a function of it crashed or hung; 4 a fault in gradscope; 130 for Ctrl-C."""
 @click.option("--no-run", is_flag=True, help="Do not run the file's own __main__.")
 @click.option("--against", metavar="[FILE:]FUNCTION", help="Also compare with a derivative written by hand.")
 @click.option("--sweep", metavar="NAME=FROM:TO", help="Draw forward, backward and numerical derivative.")
+@click.option(
+    "--loss",
+    metavar="LOSS",
+    help="Of an nn.Module: mean, sum, mse, cross_entropy, or file.py:function.",
+)
 @device_option
 @seed_option
 @click.option(
@@ -73,6 +79,7 @@ def command(
     no_run: bool,
     against: str | None,
     sweep: str | None,
+    loss: str | None,
     device: str,
     seed: int | None,
     seconds: float | None,
@@ -105,6 +112,7 @@ def command(
         seconds=SECONDS if seconds is None else seconds,
         against=against or "",
         sweep=sweep or "",
+        loss=loss or "",
     )
     reporting = Reporting.of("check", target, judging)
     outcome = _check(request)
@@ -120,11 +128,14 @@ def _target(words: tuple[str, ...], run_module: str | None) -> Target:
 
 def _program(target: Target, capture: str | None, no_run: bool) -> Target | None:
     """What is to be run so that its calls can be seen; TargetError where there is no such script."""
-    from gradscope.checker.process.targets import capture_script, own_program
+    from gradscope.checker.process.targets import capture_script, own_program, unused_arguments
 
     if capture is not None:
         return capture_script(capture, target.arguments)
-    return None if no_run else own_program(target)
+    program = None if no_run else own_program(target)
+    if program is None and target.arguments:
+        raise unused_arguments(target, no_run=no_run)
+    return program
 
 
 def _check(request: Request) -> Outcome:
@@ -133,10 +144,35 @@ def _check(request: Request) -> Outcome:
     if sys.stderr is None or not sys.stderr.isatty():
         return check_target(request)
 
-    def watch(name: str, number: int, count: int) -> None:
-        click.echo(f"\r\x1b[2Kgradscope: {number} of {count}: {name}", nl=False, err=True)
+    with _Line() as line:
+        return check_target(request, line.show)
 
-    try:
-        return check_target(request, watch)
-    finally:
+
+class _Line:
+    """The line on a terminal that says what is done now. It is redrawn in its place; what is said only
+    after some seconds, while a program may print of its own, is a line that stays.
+    """
+
+    def __init__(self) -> None:
+        self._later: threading.Timer | None = None
+
+    def __enter__(self) -> _Line:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._forget()
         click.echo("\r\x1b[2K", nl=False, err=True)
+
+    def show(self, text: str, after: float) -> None:
+        self._forget()
+        if after:
+            self._later = threading.Timer(after, click.echo, (f"gradscope: {text}",), {"err": True})
+            self._later.daemon = True
+            self._later.start()
+        else:
+            click.echo(f"\r\x1b[2Kgradscope: {text}", nl=False, err=True)
+
+    def _forget(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None

@@ -7,12 +7,13 @@ Every field that counts bytes, seconds or elements says so in its name or here.
 from gradscope.facts.backwards import Backward, ChainRow, ChainTable
 from gradscope.facts.checked_model import CheckedModel, FaultyModule, WrongParameter
 from gradscope.facts.checks import (
+    GRADIENT,
+    NEEDS_MORE,
     NO_TIME,
     Cause,
     CheckedFunction,
     CheckOutcome,
     ContextTensor,
-    Curve,
     Declaration,
     Deviation,
     DoubleFault,
@@ -26,8 +27,6 @@ from gradscope.facts.checks import (
     SavedTensors,
     SubjectKind,
     UnmarkedWrite,
-    Way,
-    Ways,
     WrongDouble,
     WrongGradient,
     WrongReturn,
@@ -43,8 +42,11 @@ from gradscope.facts.phases import Phase, PhaseKind, TrainingLoop
 from gradscope.facts.precision import FlushSite, HalfGradients, LeafFlush
 from gradscope.facts.recording import ProgramEnd, ProgramError, Recording
 from gradscope.facts.scale import GradientGrowth, GradientProfile, LayerGradient
+from gradscope.facts.ways import Curve, Way, Ways
 
 __all__ = [
+    "GRADIENT",
+    "NEEDS_MORE",
     "NO_TIME",
     "Backward",
     "Cause",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from gradscope.facts.ways import Curve, Ways
 from gradscope.finding import Location
 
 
@@ -38,8 +39,14 @@ class Outcome(StrEnum):
     NOT_CHECKED = "not-checked"  # no time was left, or it could not be told; `detail` says which
 
 
+GRADIENT: Final = "gradient"
+"""The name of the comparison with the numerical derivative itself, beside the checks of `cases`."""
+
 NO_TIME: Final = "no time was left"
 """How the `detail` of a check begins for which the time did not suffice."""
+
+NEEDS_MORE: Final = "it needs more time than it was given from the start"
+"""How the `detail` of a check begins that is not even tried in the usual time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,8 @@ class WrongGradient:
     `input` counts the tensors among the arguments, in order; `element` indexes it, `output_element` the
     output, where that could be told. `analytical` and `numerical` are d output / d input there (for complex
     tensors the real part along the direction that was tried); `uncertainty` is that of `numerical`, in the
-    same unit. `wrong` of the `looked_at` elements of this input are wrong. `condition` says in words
+    same unit. `wrong` of the `looked_at` elements of this input are wrong; `elements` counts all of
+    them where only a sample was looked at, and is 0 otherwise. `condition` says in words
     when ("only where the input is not contiguous"), "" for always. Where `way` is "against", a derivative
     that was written by hand is wrong: `analytical` is what it returned, `numerical` the function's own
     gradient, and `location` its `def`; `against` its name.
@@ -119,6 +127,7 @@ class WrongGradient:
     pattern_text: str = ""
     wrong: int = 1
     looked_at: int = 1
+    elements: int = 0
     condition: str = ""
     way: str = "backward"  # "backward", "jvp", "vmap": which of the function's own methods is wrong
     location: Location | None = None  # of the `def` of a derivative written by hand (way "against")
@@ -268,43 +277,6 @@ class Declaration:
 
     kind: str
     location: Location
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way of differentiating, on one sample. `passes` counts evaluations of the function for a whole
-    gradient or Jacobian, `seconds` is measured, `error` is relative to the most exact way (2-norm).
-    """
-
-    name: str  # "symbolic", "numerical (central, h=1e-5)", "forward mode", "reverse mode"
-    passes: int | None
-    seconds: float | None
-    error: float | None
-    exact: bool
-    text: str = ""  # a closed form, or why it does not apply
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """The ways of differentiating side by side; `steps` is (step size, relative error) of the central
-    difference, from the largest step to the smallest.
-    """
-
-    inputs: int  # elements
-    outputs: int
-    ways: tuple[Way, ...]
-    steps: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """`--sweep x=a:b`: values of forward, of backward, and of the numerical derivative, point by point."""
-
-    name: str
-    at: tuple[float, ...]
-    forward: tuple[float, ...]
-    backward: tuple[float, ...]
-    numerical: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

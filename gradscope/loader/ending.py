@@ -15,9 +15,13 @@ from gradscope.recorder import StepLimit
 from gradscope.recorder.places import is_inner, traceback_locations
 
 
+def _unheard(_error: BaseException) -> None:
+    """Nothing is recorded that an exception could explain: the end says all there is."""
+
+
 def run_to_end(
     run: Callable[[], None],
-    ended_by: Callable[[BaseException], None],
+    ended_by: Callable[[BaseException], None] = _unheard,
     *,
     max_steps: int | None = None,
     whole_program: bool = False,

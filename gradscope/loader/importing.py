@@ -6,14 +6,19 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from types import ModuleType
+from typing import TypeVar
 
 from torch import nn
 
 from gradscope.errors import TargetError, closest
+from gradscope.loader.ending import run_to_end
 from gradscope.loader.script import set_path0
 from gradscope.loader.source import compile_script, is_part_of, not_compiled, not_found
 from gradscope.loader.target import Kind, Target
+
+T = TypeVar("T")
 
 _FEW = 3
 
@@ -56,6 +61,28 @@ def attribute_of(module: ModuleType, target: Target) -> object:
             raise TargetError(f"{owner} has no {name}{guess}", where=where, try_next=advice) from None
         path = f"{path}.{name}" if path else name
     return found
+
+
+def is_file_of(module: ModuleType, target: Target) -> bool:
+    """Whether a target's file is the one that the module was imported from."""
+    file = getattr(module, "__file__", None)
+    return file is not None and os.path.isfile(target.where) and os.path.samefile(file, target.where)
+
+
+def read_named(option: str, read: Callable[[], T]) -> T:
+    """What an option names ("--against other.py:df"), by code that may import a file of the program.
+
+    TargetError, which names the option, where there is no such thing, or where the import fails.
+    """
+    found: list[T] = []
+    try:
+        end = run_to_end(lambda: found.append(read()))
+    except TargetError as error:
+        raise TargetError(f"{option}: {error.what}", where=error.where) from None
+    if not found:
+        reason = f"{end.error.type}: {end.error.message}" if end.error else f"exit {end.exit_status}"
+        raise TargetError(f"{option} cannot be imported: {reason}")
+    return found[0]
 
 
 def _is_its_own(value: object, module: ModuleType) -> bool:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from gradscope.errors import UsageError, did_you_mean
 from gradscope.loader.expressions import describe
-from gradscope.loader.importing import attribute_of, import_target
+from gradscope.loader.importing import attribute_of, import_target, is_file_of
 from gradscope.loader.inputs import Inputs
 from gradscope.loader.options import LOSSES
 from gradscope.loader.target import parse_target
@@ -39,10 +39,11 @@ def check_loss(spec: str | None) -> None:
     parse_target([spec])
 
 
-def find_loss(spec: str | None) -> Loss:
+def find_loss(spec: str | None, imported: ModuleType | None = None) -> Loss:
     """The loss that `--loss` names: one of the table, a `file.py:fn`, or by default what the output offers.
 
-    Raises UsageError for a name that is neither. A function of the user's is called with the output,
+    Raises UsageError for a name that is neither. A file is not run again where it is that of the module
+    `imported`. A function of the user's is called with the output,
     and with the positional inputs after it where it takes more than one argument.
     """
     if spec is None:
@@ -51,7 +52,8 @@ def find_loss(spec: str | None) -> Loss:
         return _NAMED[spec]
     check_loss(spec)
     target = parse_target([spec])
-    function = attribute_of(_imported_beside(target), target)
+    known = imported is not None and is_file_of(imported, target)
+    function = attribute_of(imported if imported and known else _imported_beside(target), target)
     if not callable(function):
         raise UsageError(f"--loss {spec} is of type {type(function).__name__}, not a function")
     return _calling(spec, function)

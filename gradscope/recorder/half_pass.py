@@ -26,7 +26,7 @@ from gradscope.recorder.graph import node_label
 from gradscope.recorder.node_hooks import AccumulateGrad
 from gradscope.recorder.rerun import can_run_again, largest, run_again
 from gradscope.recorder.rounding import NOISY, may_cancel, rounding_noise
-from gradscope.recorder.stats import PLAIN
+from gradscope.recorder.stats import PLAIN, dtype_name
 
 Gradients = Sequence[Tensor | None]
 _HALF = torch.float16
@@ -193,7 +193,7 @@ class HalfPass:
         whole = got.to(torch.float32) + known.lost
         error = _difference(got, whole)[1]
         if error >= _LOSSY and _noise_in(whole, known) < NOISY:
-            dtype = str(leaf.dtype).removeprefix("torch.")
+            dtype = dtype_name(leaf.dtype)
             nonzero = int(torch.count_nonzero(whole))
             self._shortfalls.append(
                 Shortfall(id(leaf), tuple(leaf.shape), dtype, nonzero, flushed(got, whole), error)

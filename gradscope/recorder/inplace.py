@@ -23,6 +23,7 @@ from gradscope.recorder.graph import node_label, saved_tensors
 from gradscope.recorder.now import Now
 from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import Loc, here
+from gradscope.recorder.stats import dtype_name
 from gradscope.recorder.values import base_of, version
 
 _VERSIONS = re.compile(r"is at version (\d+); expected version (\d+)")
@@ -256,7 +257,7 @@ class WriteLog:
                     saved.name,
                     place.location() if place else None,
                     tuple(saved.tensor.shape),
-                    str(saved.tensor.dtype).removeprefix("torch."),
+                    dtype_name(saved.tensor.dtype),
                     have,
                     expected,
                     tuple(changes),

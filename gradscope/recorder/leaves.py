@@ -23,7 +23,7 @@ from gradscope.recorder.norms import dense_values, norms_of
 from gradscope.recorder.now import Now
 from gradscope.recorder.optimizers import OptimizerEntry, Optimizers
 from gradscope.recorder.places import Loc
-from gradscope.recorder.stats import is_freed
+from gradscope.recorder.stats import dtype_name, is_freed
 
 _MOST_OF_A_NAME = 100
 
@@ -92,7 +92,7 @@ class Leaves:
             weakref.ref(tensor),
             key[0],
             key[1],
-            str(tensor.dtype).removeprefix("torch."),
+            dtype_name(tensor.dtype),
             str(tensor.device),
             isinstance(tensor, nn.Parameter),
             tensor.requires_grad,

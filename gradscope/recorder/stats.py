@@ -85,16 +85,22 @@ def first_places(mask: Tensor, most: int = _PLACES) -> tuple[str, ...]:
     while True:
         found: list[int] = flat[:reach].nonzero().reshape(-1)[:most].tolist()
         if len(found) == most or reach >= length:
-            return tuple(_index_text(position, tuple(mask.shape)) for position in found)
+            return tuple(str(list(unravelled(position, mask.shape))) for position in found)
         reach *= 16
 
 
-def _index_text(position: int, shape: tuple[int, ...]) -> str:
+def unravelled(position: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """The index of an element from its position in C order; () in a shape without dimensions."""
     index: list[int] = []
     for size in reversed(shape):
         position, remainder = divmod(position, size)
         index.append(remainder)
-    return str(index[::-1])
+    return tuple(reversed(index))
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """ "float32": a dtype in torch's own words, without the package's name."""
+    return str(dtype).removeprefix("torch.")
 
 
 def value_stats(name: str, tensor: Tensor) -> ValueStats:
@@ -116,7 +122,7 @@ def value_stats(name: str, tensor: Tensor) -> ValueStats:
         return ValueStats(
             name=name,
             shape=tuple(tensor.shape),
-            dtype=str(tensor.dtype).removeprefix("torch."),
+            dtype=dtype_name(tensor.dtype),
             numel=tensor.numel(),
             zeros=int(zero.sum()) + tensor.numel() - stored.numel(),
             nan=int(nan.sum()),

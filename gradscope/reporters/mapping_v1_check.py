@@ -90,6 +90,7 @@ def _wrong_gradient(fact: facts.WrongGradient, shape: Places) -> v1.WrongGradien
         pattern_text=fact.pattern_text,
         wrong=fact.wrong,
         looked_at=fact.looked_at,
+        elements=fact.elements,
         condition=fact.condition,
         way=fact.way,
         location=shape.maybe_place(fact.location),

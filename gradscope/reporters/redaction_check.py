@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from gradscope.facts import (
+    NEEDS_MORE,
     NO_TIME,
     CheckedFunction,
     CheckedModel,
@@ -30,6 +31,7 @@ _KINDS: Final = ("straight-through", "reversal", "clipping", "surrogate")
 _SHAPED: Final = re.compile(
     r"(?<![^ ])(?:[^\W\d]\w*(?:[.\[]\w+\]?)* )?(?:b?float\d\w*|u?int\d+|bool|complex\d+)\([\d, ]*\)"
 )
+_OPEN: Final = re.compile(r" \([^)]*$")  # a parenthesis that the message stood in
 _INPUT: Final = re.compile(r"[^\W\d]\w*(?:\.\w+|\[\d+\])*")  # `x`, `args[1]`, `blocks.0.weight`
 _SHAPE: Final = re.compile(r"[\w.]*\([\d, ]*\)|\d+|[\w.]+")
 
@@ -98,7 +100,8 @@ def _input(name: str) -> str:
 
 def _failure(text: str, texts: Texts) -> str:
     """The reason without an exception's message, which stands after a colon; never empty where it was not."""
-    return (texts.unless_quoting(text.partition(":")[0]) or HIDDEN_TEXT) if text else ""
+    reason = _OPEN.sub("", text.partition(":")[0])
+    return (texts.unless_quoting(reason) or HIDDEN_TEXT) if text else ""
 
 
 def _declaration(declared: Declaration, texts: Texts) -> Declaration:
@@ -113,7 +116,8 @@ def _sample(sample: SampleFact) -> SampleFact:
 
 
 def _outcome(outcome: CheckOutcome) -> CheckOutcome:
-    return replace(outcome, detail=NO_TIME if outcome.detail.startswith(NO_TIME) else "")
+    known = next((each for each in (NO_TIME, NEEDS_MORE) if outcome.detail.startswith(each)), "")
+    return replace(outcome, detail=known)
 
 
 def _wrong_gradient(wrong: WrongGradient, texts: Texts) -> WrongGradient:

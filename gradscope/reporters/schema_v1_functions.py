@@ -34,9 +34,10 @@ class WrongGradient(msgspec.Struct, frozen=True):
     arguments, from 0; `element` indexes it, `output_element` the output of that number. `analytical` is what
     backward gave, `numerical` the measured derivative with its `uncertainty`, all three null in a redacted
     report; `analytical` is null too where no gradient was returned. `wrong` of `looked_at` elements of this
-    input are wrong. `way` says which of the function's own methods gave it: "backward", "jvp", "vmap";
-    where it is "against", the derivative called `against`, written by hand at `location`, is wrong, and
-    `numerical` is the function's own gradient.
+    input are wrong; `elements` counts all of them where only a sample was looked at, and is 0 otherwise.
+    `way` says which of the function's own methods gave it: "backward", "jvp", "vmap"; where it is "against",
+    the derivative called `against`, written by hand at `location`, is wrong, and `numerical` is the
+    function's own gradient.
     """
 
     input: int
@@ -65,6 +66,7 @@ class WrongGradient(msgspec.Struct, frozen=True):
     pattern_text: str
     wrong: int
     looked_at: int
+    elements: int
     condition: str
     way: str
     location: Location | None

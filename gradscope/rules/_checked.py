@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from gradscope.facts import Recording
-from gradscope.facts.checks import CheckedFunction
+from gradscope.facts.checks import CheckedFunction, Origin
 from gradscope.finding import Location, Related
 from gradscope.rules._words import number
 from gradscope.syntax import definitions, dotted, methods
@@ -15,6 +15,11 @@ from gradscope.syntax import definitions, dotted, methods
 def backward_place(checked: CheckedFunction) -> Location | None:
     """The line of `def backward`; that of the whole where there is none."""
     return checked.backward or checked.location
+
+
+def is_made_up(checked: CheckedFunction) -> bool:
+    """Whether gradscope found all arguments itself, by trial: the function may be made for others."""
+    return bool(checked.samples) and all(one.origin is Origin.INFERRED for one in checked.samples)
 
 
 def source(recording: Recording, location: Location | None) -> str:

@@ -100,6 +100,8 @@ def _fix(model: CheckedModel) -> str:
     function = model.function
     if function is not None and function.location is not None:
         return f"gradscope check {function.location.path}:{function.name} shows the element and the pattern"
+    if function is not None:
+        return f"a check of {function.name} on its own shows the element and the pattern"
     if model.module is not None and model.module.between:
         return "look at the code of this forward that is not in a module of its own, and at hooks on it"
     return "look at the backward of what this module calls, and at hooks that change gradients"

@@ -68,10 +68,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from gradscope.facts import Recording
-from gradscope.facts.checks import Cause, CheckedFunction, Origin, Pattern, WrongGradient
+from gradscope.facts.checks import Cause, CheckedFunction, Origin, Pattern, SubjectKind, WrongGradient
 from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._checked import backward_place, measured, returns_of
+from gradscope.rules._checked import backward_place, is_made_up, measured, returns_of
 from gradscope.rules._checked_models import model_findings
 from gradscope.rules._words import number
 
@@ -84,6 +84,9 @@ _LEARNED = frozenset(
     ["weight", "weights", "bias", "w", "b", "gamma", "beta", "scale", "alpha", "ratio", "slope"]
 )
 _MOST_ALSO = 3
+_LAYOUTS = ("contiguous", "channels_last", "storage", "stride", "expanded")
+_COMPILED = "only under torch.compile"
+_SCALED = ("times smaller", "times larger")
 
 
 @rule("GS601", "wrong-gradient", Severity.ERROR)
@@ -96,7 +99,8 @@ def wrong_gradient(recording: Recording) -> Iterator[Finding]:
             if checked.declared is None or one.way == "against":
                 by_place.setdefault(_place(checked, one), []).append(one)
         for location, wrong in by_place.items():
-            yield _judged(recording, checked, location, sorted(wrong, key=_rank))
+            wrong.sort(key=lambda one: (-_severity(checked, one).rank, *_rank(one)))
+            yield _judged(recording, checked, location, wrong)
     yield from model_findings(recording)
 
 
@@ -108,20 +112,21 @@ def _place(checked: CheckedFunction, wrong: WrongGradient) -> Location | None:
 
 
 def _rank(wrong: WrongGradient) -> tuple[bool, bool, bool, bool]:
-    """What is always wrong comes first, then the formula, then what is certain to matter."""
+    """Of one severity what is always wrong comes first, then the formula, then what is sure to matter."""
     is_data = wrong.cause is Cause.MISSING and _is_called(wrong, _DATA)
     return bool(wrong.condition), wrong.cause is not Cause.FORMULA, is_data, wrong.way != "backward"
 
 
 def _severity(checked: CheckedFunction, wrong: WrongGradient) -> Severity:
     if wrong.cause is not Cause.MISSING:
-        return Severity.ERROR
+        is_mild = _may_be_scaled_out(wrong) or wrong.condition == _COMPILED
+        return Severity.WARNING if is_mild else Severity.ERROR
     asked = _is_asked_for(checked, wrong)
     if asked is not None:
         return Severity.ERROR if asked else Severity.INFO
     if _is_called(wrong, _DATA):
         return Severity.INFO
-    if not _is_made_up(checked):
+    if not is_made_up(checked):
         return Severity.ERROR
     return Severity.WARNING if _is_called(wrong, _LEARNED) else Severity.INFO
 
@@ -135,10 +140,6 @@ def _is_asked_for(checked: CheckedFunction, wrong: WrongGradient) -> bool | None
 def _is_called(wrong: WrongGradient, words: frozenset[str]) -> bool:
     """Whether one of the words is part of the input's name."""
     return not words.isdisjoint(wrong.input_name.casefold().replace("[", "_").split("_"))
-
-
-def _is_made_up(checked: CheckedFunction) -> bool:
-    return bool(checked.samples) and all(one.origin is Origin.INFERRED for one in checked.samples)
 
 
 def _judged(
@@ -174,13 +175,20 @@ def _judged(
             "condition": worst.condition,
             "way": worst.way,
         },
-        fix=_fix(worst),
+        fix=_fix(checked, worst),
     )
 
 
 def _is_sure(checked: CheckedFunction, wrong: WrongGradient) -> bool:
     """A missing gradient of an input that gradscope made up itself may be meant."""
-    return not (wrong.cause is Cause.MISSING and _is_made_up(checked))
+    return not (wrong.cause is Cause.MISSING and is_made_up(checked)) and not _may_be_scaled_out(wrong)
+
+
+def _may_be_scaled_out(wrong: WrongGradient) -> bool:
+    """Whether scaled inputs may have lost what the function counts on (unit length, a sum of one): they are
+    wrong in every element, and not in a region only.
+    """
+    return wrong.condition.endswith(_SCALED) and wrong.wrong == wrong.looked_at
 
 
 def _method(wrong: WrongGradient) -> str:
@@ -217,8 +225,12 @@ def _notes(checked: CheckedFunction, worst: WrongGradient, others: list[WrongGra
     if worst.pattern_text:
         yield Note("pattern", worst.pattern_text)
     if worst.looked_at > 1 and worst.wrong < worst.looked_at:
-        yield Note("only for", f"{worst.wrong} of the {worst.looked_at} elements looked at")
-    if not _is_sure(checked, worst):
+        yield Note("only for", f"{worst.wrong} of the {worst.looked_at} elements looked at{_of_all(worst)}")
+    elif worst.elements:
+        yield Note("wrong are", f"all {worst.looked_at} elements looked at{_of_all(worst)}")
+    if _may_be_scaled_out(worst):
+        yield Note("because", "it is right if the inputs have to keep their length, or their sum")
+    elif not _is_sure(checked, worst):
         yield Note("because", f"`{worst.input_name}` was made up here: None is right if it is never learned")
     named = {worst.input_name}
     also = []
@@ -230,6 +242,10 @@ def _notes(checked: CheckedFunction, worst: WrongGradient, others: list[WrongGra
         also.append(f"{_element(other.input_name, other.element)}: {detail}")
     for text in also[:_MOST_ALSO]:
         yield Note("also", text)
+
+
+def _of_all(wrong: WrongGradient) -> str:
+    return f", a sample of its {wrong.elements:,}" if wrong.elements else ""
 
 
 def _numbers(wrong: WrongGradient) -> str:
@@ -250,30 +266,61 @@ def _output(wrong: WrongGradient) -> str:
     return f"{number_of}[{', '.join(map(str, element))}]" if element else number_of
 
 
-def _fix(wrong: WrongGradient) -> str:
+def _is_in_a_list(checked: CheckedFunction, wrong: WrongGradient) -> bool:
+    """Whether the tensor is part of a container: `apply` looks for tensors among its arguments alone."""
+    first, bracket, _ = wrong.input_name.partition("[")
+    return checked.kind is SubjectKind.FUNCTION and bool(bracket) and first != "args"
+
+
+def _fix(checked: CheckedFunction, wrong: WrongGradient) -> str:
     name = f"`{wrong.input_name}`"
     if wrong.way == "against":
         return f"correct what {wrong.against} returns for {name}"
     if wrong.way == "jvp":
         return f"correct the formula of jvp: backward is right for {name}"
     if wrong.cause is Cause.MISSING:
+        if _is_in_a_list(checked, wrong):
+            several = wrong.input_name.partition("[")[0]
+            return f"pass the tensors in `{several}` as separate arguments: autograd sees none inside of it"
         return f"return the gradient of {name}, or detach {name} in forward if it has none"
     if wrong.way == "vmap":
         return "make vmap give the values and the gradients that a loop over the samples gives"
     if "grad_output" in wrong.condition:
         return "take grad_output with any strides: .contiguous() before its memory is read or written"
-    if wrong.condition:
+    if wrong.condition == _COMPILED:
+        return "let backward do the same where it is traced: no is_compiling(), no state of Python's own"
+    if wrong.condition.endswith(_SCALED):
+        return f"correct the formula for {name}: it is right for the inputs as they were given"
+    if wrong.condition.endswith("no rows"):
+        return (
+            f"return a finite gradient of {name} there: the mean of nothing is NaN, the sum of nothing is 0"
+        )
+    if any(word in wrong.condition for word in _LAYOUTS):
         return "make backward give the same gradients there as for contiguous tensors of the same values"
+    if wrong.condition:
+        return f"make the gradient of {name} right there too: it is right elsewhere"
+    return f"{_by_pattern(wrong, name)}{_there(wrong)}"
+
+
+def _there(wrong: WrongGradient) -> str:
+    """ ", only where x < 0": a pattern's place, which the fix holds for."""
+    _, comma, place = wrong.pattern_text.partition(", only ")
+    return f"{comma}{place}"
+
+
+def _by_pattern(wrong: WrongGradient, name: str) -> str:
     match wrong.pattern:
         case Pattern.SIGN:
             return f"turn the sign of the gradient of {name}"
+        case Pattern.REGION | Pattern.ROWS | Pattern.BOUNDARY:
+            return f"correct the formula for {name}: it is wrong {wrong.pattern_text}"
         case Pattern.FACTOR if "the factor" in wrong.pattern_text:
             factor, _, how = wrong.pattern_text.partition("the factor ")[2].partition(" ")
             verb = "multiply" if how.startswith("is missing") else "do not multiply"
             again = "" if verb == "multiply" else " again"
             return f"{verb} the gradient of {name} by {factor.partition('=')[0]}{again}"
         case Pattern.FACTOR:
-            return f"the gradient of {name} is {wrong.pattern_text.removeprefix('every element is ')}"
+            return _scaled_back(name, wrong.pattern_text)
         case Pattern.TRANSPOSE:
             return f"transpose the gradient of {name}"
         case Pattern.MISSING_GRAD_OUTPUT:
@@ -285,3 +332,18 @@ def _fix(wrong: WrongGradient) -> str:
         case Pattern.ZERO:
             return f"compute the gradient of {name}: it is 0 in backward"
     return f"correct the formula for {name}, or declare it: `# gradscope: approximate[...]` above the class"
+
+
+def _scaled_back(name: str, text: str) -> str:
+    """What undoes "every element is 1.5 times too large and the sign is wrong"."""
+    plain = text.removeprefix("every element is ").partition(", only ")[0]
+    times, close, _ = plain.partition(" times what it should be")
+    if close:
+        return f"divide the gradient of {name} by {times}: probably a constant with too few digits"
+    times, _, how = plain.partition(" times too ")
+    verb = "divide" if how.startswith("large") else "multiply"
+    sign = ", and turn its sign" if "the sign is wrong" in how else ""
+    what = how.partition(f": {times} is ")[2]
+    summed = "sum where it takes a mean" if verb == "multiply" else "take a mean where it sums"
+    why = f", {what} (or {summed})" if what else ""
+    return f"{verb} the gradient of {name} by {times}{why}{sign}"

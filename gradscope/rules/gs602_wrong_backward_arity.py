@@ -52,30 +52,41 @@ Use instead
 Limits
     What torch mends without loss is right, and silent here: `None` at the end for arguments that are not
     there, gradients of a broadcast input that are not yet summed, float64 for a float32 input. Information
-    only where the backward raises `NotImplementedError`, and where an integer tensor gets a gradient that
-    torch drops.
+    only where the backward raises `NotImplementedError`, or raises only in half precision that the program
+    did not use, and where an integer tensor gets a gradient that torch drops. Where gradscope made the
+    inputs up itself, a wrong shape or an exception is probable, not certain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from gradscope.facts import Recording
 from gradscope.facts.checks import CheckedFunction, ReturnFault, SubjectKind, WrongReturn
-from gradscope.finding import Finding, Location, Note, Related, Severity
+from gradscope.finding import Confidence, Finding, Location, Note, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._checked import backward_place, returns_of
+from gradscope.rules._checked import backward_place, is_made_up, returns_of
 
 _finding = partial(Finding, "GS602", "wrong-backward-arity")
 _NOTHING = "no gradient arrives at all"  # rare and loud, so that it surprises nobody
 FORWARD_RAISES = "forward raises"
 _MEND = "make backward work on what forward saved; the line it fails on is above"
 _AS_FORWARD = "return one gradient for each argument of forward, in their order, and a list for a list"
-_LAYOUT = "assume no memory layout: `.reshape` in place of `.view`, or `.contiguous()` first"
+_LAYOUT = "assume no memory layout: .reshape in place of .view, or .contiguous() first"
+_OF_THE_ARGUMENTS = (ReturnFault.SHAPE, ReturnFault.FOR_NO_TENSOR, ReturnFault.RAISES)
+"""What may be right with other arguments than those that were tried."""
+
+_ONE_PLACE = "written-to tensor refers to a single memory location"  # torch, where a stride is 0
 _NONE_AS_ZEROS = "treat an incoming gradient that is `None` as zeros, or leave `set_materialize_grads` alone"
-_ASK = "ask `ctx.needs_input_grad`, and return `None` for what needs no gradient"
+_ASK = (
+    "save in forward what the gradients that are needed take, ask `ctx.needs_input_grad` in backward, and "
+    "return `None` for the others"
+)
+_HALF = "half precision"  # that the program does not use itself: loud, and only under autocast
 _BY_CONDITION = {
+    _HALF: "let backward compute in the dtype of grad_output: torch.autocast makes it another than forward's",
     "forward mode": "make jvp work on what forward saved; the line it fails on is above",
     "torch.vmap": "use ops that know torch.vmap, or write a `vmap` staticmethod of its own",
     "needs a gradient": _ASK,
@@ -99,7 +110,7 @@ def wrong_backward_arity(recording: Recording) -> Iterator[Finding]:
             for fault in checked.wrong_returns
             if not fault.against and not fault.condition.endswith(_NOTHING)
         ]
-        faults = sorted(known, key=lambda fault: -_severity(fault).rank)
+        faults = sorted(_told_once(known), key=lambda fault: -_severity(fault).rank)
         if faults:
             yield _judged(recording, checked, faults)
 
@@ -141,6 +152,7 @@ def _judged(recording: Recording, checked: CheckedFunction, faults: list[WrongRe
     own = worst.fault in (ReturnFault.RAISES, ReturnFault.CHANGES_COTANGENT)
     return _finding(
         severity=_severity(worst),
+        confidence=Confidence.CERTAIN if _is_sure(checked, worst) else Confidence.PROBABLE,
         message=_message(checked, worst),
         location=_place(checked, worst),
         label=_label(worst),
@@ -160,6 +172,22 @@ def _judged(recording: Recording, checked: CheckedFunction, faults: list[WrongRe
     )
 
 
+def _is_sure(checked: CheckedFunction, fault: WrongReturn) -> bool:
+    """Whether no arguments that were made up can be to blame, and not backward."""
+    return not (is_made_up(checked) and fault.fault in _OF_THE_ARGUMENTS and not fault.condition)
+
+
+def _told_once(faults: list[WrongReturn]) -> list[WrongReturn]:
+    """The faults without what follows from another: a change in place raises where a stride is 0."""
+    change = next((each for each in faults if each.fault is ReturnFault.CHANGES_COTANGENT), None)
+    raised = [each for each in faults if each.fault is ReturnFault.RAISES and _ONE_PLACE in each.error]
+    if change is None or not raised:
+        return faults
+    first = raised[0]
+    cause = replace(change, condition=first.condition, error=first.error, location=first.location)
+    return [cause, *(each for each in faults if each is not change and each not in raised)]
+
+
 def _place(checked: CheckedFunction, fault: WrongReturn) -> Location | None:
     place = {"jvp": checked.jvp, "forward": checked.forward, "backward": checked.backward}[_method(fault)]
     return place or backward_place(checked)
@@ -169,13 +197,14 @@ def _severity(fault: WrongReturn) -> Severity:
     """Information where nothing is damaged and nobody is surprised, a warning where digits are lost."""
     match fault.fault:
         case ReturnFault.RAISES:
-            return Severity.INFO if fault.error.startswith("NotImplementedError") else Severity.ERROR
+            is_refusal = fault.error.startswith("NotImplementedError") or _HALF in fault.condition
+            return Severity.INFO if is_refusal else Severity.ERROR
         case ReturnFault.FOR_NO_TENSOR:
             return Severity.INFO if "integer tensor" in fault.expected else Severity.ERROR
         case ReturnFault.DTYPE:
             return Severity.WARNING if "float" in fault.got else Severity.ERROR
         case ReturnFault.CHANGES_COTANGENT:
-            return Severity.WARNING
+            return Severity.ERROR if fault.error else Severity.WARNING
         case _:
             return Severity.ERROR
 
@@ -198,7 +227,8 @@ def _message(checked: CheckedFunction, fault: WrongReturn) -> str:
             need = ", where its inputs need a gradient" if method == "forward" and not when else when
             return f"the {method} of {who} raises {fault.error.partition(':')[0]}{need}"
         case ReturnFault.CHANGES_COTANGENT:
-            return f"the backward of {who} changes the gradient it is given, in place{when}"
+            raises = f", and raises {fault.condition.removeprefix('only ')}" if fault.error else when
+            return f"the backward of {who} changes the gradient it is given, in place{raises}"
         case _:
             what = f"{fault.fault.value} {fault.got}, not {fault.expected}"
             return f"the gradient that {who} returns for `{fault.input_name}` has the {what}{when}"
@@ -227,6 +257,9 @@ def _notes(checked: CheckedFunction, worst: WrongReturn, others: list[WrongRetur
     notes = []
     if worst.error:
         notes.append(Note("torch says" if worst.fault is not ReturnFault.RAISES else "it says", worst.error))
+    if not _is_sure(checked, worst):
+        text = "the inputs were inferred: it may be right for others (`--input`, `gradscope_inputs`)"
+        notes.append(Note("because", text))
     if worst.fault is ReturnFault.CHANGES_COTANGENT:
         text = (
             "the engine may hand the same tensor to other branches of the graph, which then see this change"

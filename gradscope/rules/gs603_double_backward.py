@@ -3,8 +3,9 @@
 What it finds
     A backward whose own derivative is dropped (it works with `.detach()`, NumPy, or numbers that forward
     computed without a graph) or is another than the numerical one. An error where the program was seen to
-    differentiate twice, else a warning. A backward that is declared `@once_differentiable` is an error
-    where the program does differentiate through it, and silent otherwise.
+    differentiate twice, information where its calls were seen and it did not, and a warning where no call
+    was seen. A backward that is declared `@once_differentiable` is an error where the program does
+    differentiate through it, and silent otherwise.
 
 Why it matters
     Gradient penalties, forces, meta-learning and Hessian products differentiate a gradient. Where it has no
@@ -65,7 +66,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from gradscope.facts import Recording
-from gradscope.facts.checks import CheckedFunction, DoubleFault, WrongDouble
+from gradscope.facts.checks import CheckedFunction, DoubleFault, Origin, WrongDouble
 from gradscope.finding import Finding, Note, Related, Severity
 from gradscope.rules import rule
 from gradscope.rules._checked import backward_place, measured
@@ -95,7 +96,7 @@ def _judged(checked: CheckedFunction, doubles: list[WrongDouble]) -> Finding:
     because = (Related(cut.because, cut.because_text),) if cut.because is not None else ()
     used = (Related(worst.used_at, "differentiated again here"),) if worst.used_at is not None else ()
     return _finding(
-        severity=Severity.ERROR if worst.used_at is not None else Severity.WARNING,
+        severity=_severity(checked, worst),
         message=_message(checked, worst, names),
         location=backward_place(checked),
         label=_label(worst),
@@ -114,6 +115,14 @@ def _judged(checked: CheckedFunction, doubles: list[WrongDouble]) -> Finding:
         },
         fix=_fix(worst, cut),
     )
+
+
+def _severity(checked: CheckedFunction, double: WrongDouble) -> Severity:
+    """A program that ran and never differentiated twice is in order; a library's users may."""
+    if double.used_at is not None:
+        return Severity.ERROR
+    seen = any(sample.origin is Origin.CAPTURED for sample in checked.samples)
+    return Severity.INFO if seen else Severity.WARNING
 
 
 def _size(double: WrongDouble) -> float:

@@ -55,8 +55,6 @@ Limits
 
 from __future__ import annotations
 
-import ast
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -64,8 +62,7 @@ from gradscope.facts import Recording
 from gradscope.facts.checks import CheckedFunction, ContextTensor
 from gradscope.finding import Finding, Note, Related, Severity
 from gradscope.rules import rule
-from gradscope.rules._checked import backward_place
-from gradscope.rules._source import simple_statement, statement
+from gradscope.rules._saving import saving
 from gradscope.rules._words import listing
 
 _finding = partial(Finding, "GS605", "ctx-attribute-save")
@@ -75,9 +72,16 @@ _finding = partial(Finding, "GS605", "ctx-attribute-save")
 def ctx_attribute_save(recording: Recording) -> Iterator[Finding]:
     """One finding for each function that keeps inputs or outputs so, at the first assignment."""
     for checked in recording.checked:
-        escaping = list({fact.attribute: fact for fact in checked.context_tensors if fact.escapes}.values())
+        escaping = _first_of_each([fact for fact in checked.context_tensors if fact.escapes])
         if escaping:
             yield _judged(recording, checked, escaping)
+
+
+def _first_of_each(facts: Sequence[ContextTensor]) -> list[ContextTensor]:
+    """One fact for each attribute: its first tensor, or the first that was seen to change."""
+    changed_first = sorted(facts, key=lambda fact: fact.changed_at is None)
+    firsts = {fact.attribute: fact for fact in reversed(changed_first)}
+    return [firsts[attribute] for attribute in dict.fromkeys(fact.attribute for fact in facts)]
 
 
 def _judged(recording: Recording, checked: CheckedFunction, facts: list[ContextTensor]) -> Finding:
@@ -101,7 +105,7 @@ def _judged(recording: Recording, checked: CheckedFunction, facts: list[ContextT
             "leaks": any(fact.leaks for fact in facts),
             "changed": bool(changed),
         },
-        fix=_fix(recording, checked, [first, *others]),
+        fix=saving(recording, checked, [first, *others]),
     )
 
 
@@ -144,30 +148,3 @@ def _notes(facts: Sequence[ContextTensor]) -> tuple[Note, ...]:
         f"{nbytes} bytes (at this size) until the garbage collector runs"
     )
     return (Note("memory", text),)
-
-
-def _fix(recording: Recording, checked: CheckedFunction, facts: Sequence[ContextTensor]) -> str:
-    held = {(fact.attribute, fact.holds) for fact in checked.context_tensors}
-    several = Counter(attribute for attribute, _ in held)
-    names = [
-        ("*" if several[fact.attribute] > 1 else "") + _name(recording, fact)
-        for fact in {one.attribute: one for one in facts}.values()
-    ]
-    names = list(dict.fromkeys(names))
-    back = ", ".join(names) if len(names) > 1 else f"({names[0]},)"
-    if len(names) == 1 and names[0].startswith("*"):
-        back = names[0][1:]
-    backward = backward_place(checked)
-    where = f" at line {backward.line}" if backward is not None else ""
-    saved = f"`ctx.save_for_backward({', '.join(names)})`"
-    return f"{saved} and, in the backward{where}, `{back} = ctx.saved_tensors`"
-
-
-def _name(recording: Recording, fact: ContextTensor) -> str:
-    """What the program calls the tensor, or the list it is in: the name it assigns, or the input's."""
-    node = simple_statement(statement(recording, fact.location))
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
-        return node.value.id
-    kind, _, name = fact.holds.partition(" ")
-    name = name.partition("[")[0] if kind == "input" else ""
-    return name if name.isidentifier() and name != "args" else fact.attribute

@@ -26,7 +26,7 @@ from gradscope.facts import Outcome as Ended
 from gradscope.finding import Location
 from gradscope.loader.target import Kind, Target
 
-OPS = 'class Softmax: ...\n\n\nif __name__ == "__main__":\n    pass\n'
+OPS = 'class Softmax(Function): ...\n\n\nif __name__ == "__main__":\n    pass\n'
 
 
 @pytest.fixture
@@ -34,6 +34,7 @@ def requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     """What is asked for; nothing is measured, but for what `measured` gives."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ops.py").write_text(OPS, encoding="utf-8")
+    (tmp_path / "a.py").write_text("pass\n", encoding="utf-8")
     (tmp_path / "train.py").write_text("pass\n", encoding="utf-8")
     asked: list[Request] = []
 
@@ -87,6 +88,7 @@ def test_nothing_but_a_target(requests: list[Request]) -> None:
 def test_every_option(requests: list[Request]) -> None:
     words = ["check", "ops.py:Softmax", "--input", "randn(3)", "--input", "dim=-1", "--no-run", "--seed", "5"]
     words += ["--device", "cpu", "--time-limit", "0.5", "--against", "ops.py:df", "--sweep", "x=-1:1"]
+    words += ["--loss", "mse"]
     assert run(words) == 0
     assert requests == [
         Request(
@@ -97,6 +99,7 @@ def test_every_option(requests: list[Request]) -> None:
             seconds=0.5,
             against="ops.py:df",
             sweep="x=-1:1",
+            loss="mse",
         )
     ]
 
@@ -112,6 +115,10 @@ def test_the_arguments_are_those_of_the_script_that_runs(requests: list[Request]
     [
         ([], "error: say what to check try gradscope check ops.py "),
         (["opps.py"], "error: no such file: opps.py try gradscope check ops.py"),
+        (["."], "error: . is a folder; one file or module is checked at a time try gradscope check ops.py"),
+        (["train.py", "ops.py"], "one file or module is checked at a time, and ops.py is a second"),
+        (["train.py", "--", "--lr", "1"], "--lr 1 would be given to no program: train.py has no __main__"),
+        (["ops.py", "--no-run", "--", "1"], "1 would be given to no program: --no-run"),
         (["ops.py", "--time-limit", "0"], "--time-limit must be a number of seconds above 0, not 0"),
         (["ops.py", "--time-limit", "nan"], "--time-limit must be a number of seconds above 0, not nan"),
         (["ops.py", "--input", "1", "--inputs", "x.pt"], "--input and --inputs both give the inputs"),

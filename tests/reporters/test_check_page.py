@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gradscope.exits import ExitStatus, nothing_checked, of_report
-from gradscope.facts import CheckedModel, CheckOutcome, Origin, Outcome, Recording, SampleFact
+from gradscope.facts import NEEDS_MORE, CheckedModel, CheckOutcome, Origin, Outcome, Recording, SampleFact
 from gradscope.finding import Finding, Location, Severity
 from gradscope.report import Report, Suppressed
 from gradscope.reporters import render
@@ -145,7 +145,20 @@ def test_checks_without_time_are_told_once() -> None:
         assert "not checked" not in shown
         told = "no time was left for vmap, layouts (Slow): --time-limit 20 gives every function more"
         assert f"note {told} 4 functions" in shown
-        assert shown.endswith(" no findings · no time for torch.compile · 0.8 s")
+        assert shown.endswith(" no findings · no time for torch.compile (--time-limit 20) · 0.8 s")
+
+
+def test_a_check_that_needs_more_time_is_told_once_and_not_as_if_time_had_run_out() -> None:
+    later = CheckOutcome("torch.compile", Outcome.NOT_CHECKED, f"{NEEDS_MORE} (about 8 s)")
+    functions = [
+        function(f"Op{n}", 20 * n + 1, outcomes=outcomes(**{"torch.compile": later})) for n in range(3)
+    ]
+    for redact in (False, True):
+        shown = " ".join(text(check(*functions), redact=redact).split())
+        assert "no time" not in shown
+        assert "not checked" not in shown
+        assert shown.count("torch.compile") == 1
+        assert shown.endswith(" no findings · torch.compile is tried from --time-limit 20 on · 0.6 s")
 
 
 def test_many_checks_without_time_are_no_part_of_the_summary() -> None:
@@ -258,6 +271,14 @@ def test_a_failure_keeps_its_reason_without_the_message() -> None:
     assert "secret" not in shown
 
 
+def test_a_parenthesis_that_is_cut_leaves_nothing_open() -> None:
+    why = "forward raises for all 9 sets of arguments tried (the first attempt: ValueError: secret 42); give"
+    hidden = " ".join(
+        text(check(function("Op", 5, failure=why, samples=(), outcomes=())), redact=True).split()
+    )
+    assert "not checked forward raises for all 9 sets of arguments tried nothing" in hidden
+
+
 def test_whole_numbers_of_a_derivative_are_values_too() -> None:
     told = replace(
         finding(),
@@ -270,3 +291,8 @@ def test_whole_numbers_of_a_derivative_are_values_too() -> None:
     assert "`Op2` is wrong for `x`, element [2, 7]" in shown
     assert "... here, ... is right, as line 12 says of (4, 3)" in shown
     assert "multiply the gradient of `x` by ...\n" in shown
+
+
+def test_a_derivative_by_hand_that_is_right_is_named() -> None:
+    by_hand = {"against df": CheckOutcome("against df", Outcome.PASSED)}
+    assert "against df, double backward ok" in text(check(function("Op", 5, outcomes=outcomes(**by_hand))))

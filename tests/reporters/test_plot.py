@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from gradscope.facts.checks import Curve, Ways
+from gradscope.facts.ways import Curve, Ways
 from gradscope.reporters.screen.curves import curve_lines, step_lines
 from gradscope.reporters.screen.plot import Axes, Trace, plot
 

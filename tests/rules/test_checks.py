@@ -14,7 +14,9 @@ from gradscope.facts.checks import (
     Declaration,
     DoubleFault,
     Nondeterminism,
+    Origin,
     ReturnFault,
+    SampleFact,
     SubjectKind,
     UnmarkedWrite,
     WrongDouble,
@@ -153,6 +155,7 @@ def test_a_wrong_return(fact, severity, message, fix):
         ("RuntimeError: size mismatch", "", Severity.ERROR),
         ("ValueError: not enough values", "where only `weight` needs a gradient", Severity.ERROR),
         ("NotImplementedError: forward only", "", Severity.INFO),
+        ("RuntimeError: dtypes differ", "only in half precision (bfloat16)", Severity.INFO),
     ],
 )
 def test_a_backward_that_raises(error, condition, severity):
@@ -167,6 +170,22 @@ def test_a_backward_that_raises(error, condition, severity):
     assert error in [note.text for note in finding.notes]
 
 
+def test_a_change_in_place_that_raises_where_a_stride_is_0_is_one_story():
+    where = CODE.at("grad_output * ctx.x")
+    error = "RuntimeError: more than one element of the written-to tensor refers to a single memory location"
+    changes = returned(ReturnFault.CHANGES_COTANGENT, "", "unchanged", "grad_output 0 changed")
+    condition = "only where grad_output is expanded (stride 0)"
+    raises = returned(
+        ReturnFault.RAISES, "", got="an exception", error=error, condition=condition, location=where
+    )
+    finding = one(wrong_returns=(changes, raises))
+    assert (finding.severity, finding.evidence["fault"]) == (Severity.ERROR, "changes-grad-output")
+    assert finding.message.endswith("in place, and raises where grad_output is expanded (stride 0)")
+    assert "grad_output.clone()" in finding.fix
+    assert where in [related.location for related in finding.related]
+    assert not any(note.heading == "also" for note in finding.notes)
+
+
 def test_a_forward_that_raises_only_with_gradients():
     fact = returned(ReturnFault.RAISES, "", got="forward raises", error="RuntimeError: marked as dirty")
     finding = one(wrong_returns=(fact,))
@@ -178,7 +197,7 @@ def test_a_forward_that_raises_only_with_gradients():
     [
         ("where only `weight` needs a gradient", "backward", "ctx.needs_input_grad"),
         ("where only output 0 is used", "backward", "as zeros"),
-        ("only where grad_output is transposed (not contiguous)", "backward", "`.reshape`"),
+        ("only where grad_output is transposed (not contiguous)", "backward", "reshape in place of .view"),
         ("only under torch.vmap, where `x` has a batch", "backward", "torch.vmap"),
         ("only in forward mode (jvp)", "jvp", "make jvp work"),
         ("", "backward", "make backward work"),
@@ -238,6 +257,15 @@ def test_a_dropped_second_derivative_is_a_warning_and_an_error_where_it_is_used(
     assert used.severity is Severity.ERROR
     assert [related.location for related in used.related] == [TWICE]
     assert "once_differentiable" not in used.fix
+
+
+def test_a_program_that_never_differentiates_twice_is_in_order():
+    call = SampleFact("x float32(4, 3)", "captured at train.py:3, call 1", Origin.CAPTURED, ("x",))
+    given = SampleFact("x float32(4, 3)", "--input", Origin.GIVEN)
+    assert one(wrong_doubles=(DROPPED,), samples=(given,)).severity is Severity.WARNING
+    assert one(wrong_doubles=(DROPPED,), samples=(given, call)).severity is Severity.INFO
+    used = one(wrong_doubles=(replace(DROPPED, used_at=TWICE),), samples=(given, call))
+    assert used.severity is Severity.ERROR
 
 
 def test_a_wrong_second_derivative():

@@ -43,8 +43,8 @@ def record(script: Path) -> Recording:
 
 def check(script: Path) -> Recording:
     """What `gradscope check` measures, in this process."""
-    from gradscope.checker.process.program import check_file
     from gradscope.recorder.sources import collect_sources
+    from tests.checker.process.in_process import check_file
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         checked = check_file(str(script))

@@ -152,6 +152,17 @@ def test_an_input_changed_without_a_mark_is_the_cause() -> None:
             "2 times too large: the factor beta=2 is multiplied in once too often",
             "do not multiply the gradient of `x` by beta again",
         ),
+        (
+            Pattern.FACTOR,
+            "every element is 1.5 times too large and the sign is wrong",
+            "divide the gradient of `x` by 1.5, and turn its sign",
+        ),
+        (
+            Pattern.FACTOR,
+            "35 times too small: 35 is the number of elements of args[0]",
+            "multiply the gradient of `x` by 35, the number of elements of args[0] (or sum where it takes a "
+            "mean)",
+        ),
         (Pattern.MISSING_GRAD_OUTPUT, "not used", "multiply the gradient of `x` by grad_output"),
         (Pattern.TRANSPOSE, "transposed", "transpose the gradient of `x`"),
     ],
@@ -159,3 +170,72 @@ def test_an_input_changed_without_a_mark_is_the_cause() -> None:
 def test_the_fix_says_what_to_change(pattern: Pattern, text: str, fix: str) -> None:
     (finding,) = found(replace(WRONG, pattern=pattern, pattern_text=text))
     assert finding.fix == fix
+
+
+@pytest.mark.parametrize(
+    ("condition", "wrong", "severity", "fix"),
+    [
+        ("only under torch.compile", 3, Severity.WARNING, "traced"),
+        ("only where the inputs are ten times larger", 12, Severity.WARNING, "as they were given"),
+        ("only where the inputs are ten times larger", 3, Severity.ERROR, "as they were given"),
+    ],
+)
+def test_conditions_that_may_be_meant_are_warnings(
+    condition: str, wrong: int, severity: Severity, fix: str
+) -> None:
+    (finding,) = found(replace(WRONG, condition=condition, wrong=wrong, looked_at=12))
+    assert (finding.severity, condition in finding.message) == (severity, True)
+    assert fix in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("condition", "fix"),
+    [
+        ("only where the inputs have no rows", "the mean of nothing is NaN"),
+        ("only where `x` is channels_last", "as for contiguous tensors"),
+        ("only where `x` and `w` are one tensor", "right there too"),
+    ],
+)
+def test_the_fix_fits_the_condition(condition: str, fix: str) -> None:
+    (finding,) = found(replace(WRONG, condition=condition))
+    assert fix in finding.fix
+
+
+def test_a_missing_gradient_of_data_hides_no_error() -> None:
+    missing = replace(WRONG, input=1, input_name="target", cause=Cause.MISSING, analytical=None)
+    (finding,) = found(missing, replace(WRONG, condition="only where `x` is transposed (not contiguous)"))
+    assert (finding.severity, finding.evidence["input"]) == (Severity.ERROR, WRONG.input_name)
+
+
+def test_the_fix_of_a_pattern_keeps_its_place() -> None:
+    (finding,) = found(
+        replace(WRONG, pattern=Pattern.SIGN, pattern_text="the sign is wrong, only where x < 0")
+    )
+    assert finding.fix == "turn the sign of the gradient of `x`, only where x < 0"
+    (finding,) = found(replace(WRONG, pattern=Pattern.REGION, pattern_text="only where x > 5"))
+    assert finding.fix == "correct the formula for `x`: it is wrong only where x > 5"
+    close = "every element is 1.0001 times what it should be"
+    (finding,) = found(replace(WRONG, pattern=Pattern.FACTOR, pattern_text=close))
+    assert finding.fix.startswith("divide the gradient of `x` by 1.0001:")
+
+
+def test_tensors_in_a_list_are_to_be_passed_one_by_one() -> None:
+    missing = replace(WRONG, input_name="xs[0]", cause=Cause.MISSING, analytical=None)
+    (finding,) = found(missing)
+    assert finding.fix.startswith("pass the tensors in `xs` as separate arguments")
+    (finding,) = found(missing, kind=SubjectKind.CUSTOM_OP)
+    assert finding.fix.startswith("return the gradient of `xs[0]`")
+    (finding,) = found(replace(missing, input_name="args[1]"))
+    assert finding.fix.startswith("return the gradient of `args[1]`")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "title", "text"),
+    [
+        (3, "only for", "3 of the 96 elements looked at, a sample of its 12,000"),
+        (96, "wrong are", "all 96 elements looked at, a sample of its 12,000"),
+    ],
+)
+def test_a_sample_of_the_elements_is_called_one(wrong: int, title: str, text: str) -> None:
+    (finding,) = found(replace(WRONG, wrong=wrong, looked_at=96, elements=12_000))
+    assert (title, text) in [(note.heading, note.text) for note in finding.notes]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from gradscope.checker.cases._values import norm
+from gradscope.checker.cases._values import dense, norm
 from gradscope.checker.point import Point
 from gradscope.facts.checks import Cause, WrongGradient
+from gradscope.recorder.stats import unravelled
 
 TOLERANCE = 1e-8
 """Relative, in float64: what another order of the same sums may change."""
@@ -23,19 +26,18 @@ def differing(
     """
     if right is None or (got is not None and got.shape != right.shape):
         return None
-    expected = _values(right)
-    actual = torch.zeros_like(expected) if got is None else _values(got)
+    expected = dense(right)
+    actual = torch.zeros_like(expected) if got is None else dense(got)
     apart = (actual - expected).abs().nan_to_num(float("inf"))
     scale = norm(expected)
     if not torch.isfinite(expected).all() or norm(apart) <= TOLERANCE * max(scale, 1e-30):
         return None
     limit = TOLERANCE * float(expected.abs().max())
     worst = int(apart.reshape(-1).argmax())
-    element = tuple(int(index) for index in torch.unravel_index(torch.tensor(worst), expected.shape))
     return WrongGradient(
         input=number,
         input_name=point.name(number),
-        element=element,
+        element=unravelled(worst, expected.shape),
         output=0,
         output_element=None,
         analytical=None if got is None else float(actual.reshape(-1)[worst].real),
@@ -48,6 +50,6 @@ def differing(
     )
 
 
-def _values(tensor: Tensor) -> Tensor:
-    dense = tensor if tensor.layout is torch.strided else tensor.to_dense()
-    return dense.detach()
+def is_told(fact: WrongGradient, others: Sequence[WrongGradient]) -> bool:
+    """Whether another fact speaks of the same input already: one cause, one fact."""
+    return any(fact.input == other.input for other in others)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from gradscope.checker.cases._passes import cotangents_for, differentiable_outputs, forward
+from gradscope.checker.copies import copied_with_graph
 from gradscope.checker.point import Point, is_differentiable, tensors_of
 
 
@@ -50,7 +51,8 @@ def first_gradients(point: Point, *, by_inputs: bool) -> Point | None:
     names = [*point.names, *(f"grad_output {number}" for number in range(len(drawn)))]
     active = list(point.active) if by_inputs else list(range(count, count + len(drawn)))
     subject = replace(point.subject, call=call, function=None)
-    return Point(subject, [*point.leaves, *drawn], spec, names, active)
+    made = Point(subject, [*point.leaves, *drawn], spec, names, active)
+    return made.counted_with(point)
 
 
 def _gradients(point: Point, leaves: Sequence[Any], cotangents: Sequence[Any]) -> tuple[Tensor, ...]:
@@ -61,7 +63,7 @@ def _gradients(point: Point, leaves: Sequence[Any], cotangents: Sequence[Any]) -
         for index in point.active:
             leaf = leaves[index] if leaves[index].requires_grad else leaves[index].detach().requires_grad_()
             inputs.append(leaf)
-            handed[index] = _copy(leaf)
+            handed[index] = copied_with_graph(leaf)
         args, kwargs = pytree.tree_unflatten(handed, point.spec)
         returned = tensors_of(point.subject.call(*args, **kwargs))
         outputs = [one for one in returned if is_differentiable(one) and one.requires_grad]
@@ -75,8 +77,3 @@ def _gradients(point: Point, leaves: Sequence[Any], cotangents: Sequence[Any]) -
         sources = [leaf for leaf in (*inputs, *cotangents) if leaf.requires_grad]
         attach: Callable[..., tuple[Tensor, ...]] = _Attached.apply
         return attach(len(whole), *whole, *sources)
-
-
-def _copy(leaf: Tensor) -> Tensor:
-    """A copy with a graph and the same strides: the function may change it in place."""
-    return leaf.clone(memory_format=torch.preserve_format)

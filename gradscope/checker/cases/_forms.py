@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import pickle
-import random
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 import torch
@@ -18,9 +15,11 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from gradscope.checker.cases import Setting
-from gradscope.checker.cases._passes import cotangents_for, raised
-from gradscope.checker.cases._taps import error_location
-from gradscope.checker.point import Point, is_differentiable, seeded, tensors_of
+from gradscope.checker.cases._passes import cotangents_for
+from gradscope.checker.cases._values import dense
+from gradscope.checker.generators import generator_states, seeded
+from gradscope.checker.point import Point, is_differentiable, tensors_of
+from gradscope.checker.raised import raised, raised_at
 from gradscope.facts.checks import ReturnFault, WrongReturn
 
 Give: TypeAlias = Callable[[int, Tensor], Tensor]
@@ -63,27 +62,17 @@ class Evaluation:
         chosen = [index for index, output in enumerate(self.outputs) if output.requires_grad]
         if not chosen:
             return [torch.zeros_like(leaf) for leaf in self.leaves], False
-        try:
-            with seeded(), torch.enable_grad(), quiet():
-                before = _states()
-                found = torch.autograd.grad(
-                    [self.outputs[index] for index in chosen],
-                    self.leaves,
-                    [cotangents[index] for index in chosen],
-                    allow_unused=True,
-                )
-                drew = before != _states()
-        except Exception as error:
-            raise BackwardRaised(raised(error)) from error
+        outputs, given = [self.outputs[index] for index in chosen], [cotangents[index] for index in chosen]
+        with seeded(), torch.enable_grad(), quiet():
+            before = generator_states()
+            try:
+                found = torch.autograd.grad(outputs, self.leaves, given, allow_unused=True)
+            except Exception as error:
+                raise BackwardRaised(raised(error)) from error
+            drew = before != generator_states()
         self.has_sparse_gradients = any(one is not None and one.layout is not torch.strided for one in found)
         pairs = zip(found, self.leaves, strict=True)
-        return [torch.zeros_like(leaf) if one is None else _dense(one) for one, leaf in pairs], drew
-
-
-def _dense(gradient: Tensor) -> Tensor:
-    """A gradient's values; that of an embedding may be sparse."""
-    detached = gradient.detach()
-    return detached if detached.layout is torch.strided else detached.to_dense()
+        return [torch.zeros_like(leaf) if one is None else dense(one) for one, leaf in pairs], drew
 
 
 def evaluated(point: Point, give: Give | None = None) -> Evaluation:
@@ -175,17 +164,10 @@ def contiguous(point: Point) -> Point:
 def draws(point: Point) -> bool:
     """Whether the function draws random numbers: their order in memory follows the layout."""
     with seeded(), torch.no_grad(), quiet():
-        before = _states()
+        before = generator_states()
         args, kwargs = pytree.tree_unflatten(point.fresh(), point.spec)
         point.subject.call(*args, **kwargs)
-        return before != _states()
-
-
-def _states() -> tuple[bytes, Any, bytes]:
-    """Where the generators stand: torch's on the CPU, Python's, NumPy's."""
-    numpy = sys.modules.get("numpy")
-    array = pickle.dumps(numpy.random.get_state()) if numpy is not None else b""
-    return torch.random.get_rng_state().numpy().tobytes(), random.getstate(), array
+        return before != generator_states()
 
 
 TOLERANCE = 1e-5
@@ -221,7 +203,7 @@ def nudged(point: Point) -> Point:
     changed = {}
     for index in point.active:
         value = point.leaves[index]
-        factors = 1 + 1e-7 * torch.randn(value.shape, generator=generator, dtype=torch.float64)
+        factors = 1 + 1e-7 * torch.randn(value.shape, generator=generator, dtype=torch.float64, device="cpu")
         changed[index] = (value * factors.to(value.device)).to(value.dtype)
     return point.with_leaves(changed)
 
@@ -259,7 +241,7 @@ def raises(error: BaseException, condition: str) -> WrongReturn:
         "an exception",
         condition=condition,
         error=raised(cause),
-        location=error_location(cause),
+        location=raised_at(cause),
     )
 
 

@@ -22,8 +22,10 @@ from gradscope.checker.cases._forms import (
     gradients_of,
     nudged,
 )
+from gradscope.checker.cases._values import inner
 from gradscope.checker.point import Deadline, Point
 from gradscope.facts.checks import Cause, WrongGradient
+from gradscope.recorder.stats import unravelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,6 @@ def wrong_gradient(
     cotangents: Sequence[Tensor],
     *,
     condition: str,
-    way: str = "backward",
     single: bool = True,
 ) -> WrongGradient | None:
     """The fact that `ours` is not the gradient where the truth's is, although the values are the same.
@@ -102,7 +103,6 @@ def wrong_gradient(
         wrong=int(mark.sum()),
         looked_at=mark.numel(),
         condition=condition,
-        way=way,
     )
 
 
@@ -190,15 +190,6 @@ def _split(position: int, tensors: Sequence[Tensor]) -> tuple[int, int]:
     raise IndexError(position)
 
 
-def unravelled(position: int, shape: Sequence[int]) -> tuple[int, ...]:
-    """The index of an element from its position in contiguous order."""
-    index: list[int] = []
-    for size in reversed(shape):
-        position, rest = divmod(position, size)
-        index.append(rest)
-    return tuple(reversed(index))
-
-
 def _real(value: Tensor) -> float:
     return float(value.real if value.is_complex() else value)
 
@@ -220,7 +211,7 @@ def _measured(truth: Truth, entry: _Entry) -> tuple[float, float, float, float] 
         moved = value.clone()
         moved[entry.element] += distance
         outputs = evaluated(truth.point.with_leaves({index: moved}), truth.give).values
-        return sum(_inner(one, other) for one, other in zip(entry.cotangents, outputs, strict=True))
+        return sum(inner(one, other) for one, other in zip(entry.cotangents, outputs, strict=True))
 
     try:
         middle = along(0.0)
@@ -238,7 +229,3 @@ def _measured(truth: Truth, entry: _Entry) -> tuple[float, float, float, float] 
     is_kink = abs(sides[0] - sides[1]) > 0.05 * max(map(abs, sides)) and abs(close - wide) < 1e-6
     reach = sides if is_kink else (numerical, numerical)
     return min(reach) - margin, max(reach) + margin, numerical, uncertainty
-
-
-def _inner(one: Tensor, other: Tensor) -> float:
-    return float((one.conj() * other).sum().real)

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from gradscope.checker.cases import Check, Setting, not_checked
 from gradscope.checker.cases._taps import Function
-from gradscope.checker.point import Pass, Point, seeded
+from gradscope.checker.generators import seeded
+from gradscope.checker.point import Pass, Point
+from gradscope.checker.raised import raised
 from gradscope.facts.checks import Facts, SubjectKind
 
 
@@ -66,7 +68,7 @@ def function_of(setting: Setting) -> Function | None:
 
 def as_given(setting: Setting) -> Point:
     """The sample in its own dtypes; in float64 where forward does not run in those on this machine."""
-    given = Point.of(setting.subject, setting.sample, dtype=None)
+    given = Point.of(setting.subject, setting.sample, dtype=None).counted_with(setting.point)
     try:
         given.values()
     except Exception:  # noqa: BLE001  the user's forward may refuse a dtype in any way
@@ -85,7 +87,7 @@ def cotangents_for(outputs: Sequence[Tensor], seed: int = 0) -> list[Tensor]:
     drawn = []
     for output in outputs:
         wide = torch.complex128 if output.is_complex() else torch.float64
-        values = torch.randn(output.shape, generator=generator, dtype=wide)
+        values = torch.randn(output.shape, generator=generator, dtype=wide, device="cpu")
         drawn.append(values.to(device=output.device, dtype=output.dtype))
     return drawn
 
@@ -111,8 +113,3 @@ def _grad(
 ) -> list[Tensor | None]:
     with torch.enable_grad():
         return list(torch.autograd.grad(outputs, inputs, given, retain_graph=True, allow_unused=True))
-
-
-def raised(error: BaseException) -> str:
-    """ "RuntimeError: the first line of what it says"."""
-    return f"{type(error).__name__}: {error}".strip().partition("\n")[0].removesuffix(":")

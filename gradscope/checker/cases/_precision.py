@@ -13,12 +13,15 @@ from gradscope.checker.cases._forms import BackwardRaised, Evaluation, Reference
 from gradscope.checker.cases._native import native
 from gradscope.checker.cases._values import norm
 from gradscope.checker.point import Point
+from gradscope.checker.raised import raised
 from gradscope.facts.checks import Deviation, SubjectKind, WrongReturn
+from gradscope.recorder.stats import dtype_name
 
 _OVER_NATIVE = 4.0
 _ALONE = 100.0
 """Without a native gradient to compare with: how many times the error that rounding the inputs makes."""
 _OTHER_VALUES = 0.25
+_TENSOR_FLOAT = 2.0**-10
 _WITH_BACKWARD = (SubjectKind.FUNCTION, SubjectKind.CUSTOM_OP)
 _UNSUPPORTED = ("not implemented for", "not supported", "unsupported", "doesn't support", "does not support")
 
@@ -35,21 +38,24 @@ class Precision:
     @property
     def name(self) -> str:
         """ "float32"."""
-        return str(self.dtype).removeprefix("torch.")
+        return dtype_name(self.dtype)
 
 
 def precision(base: Reference, dtype: torch.dtype, device: torch.device) -> Precision:
     """The gradients at the reference's point, rounded to the dtype, against float64 at the rounded point."""
-    name = str(dtype).removeprefix("torch.")
+    name = dtype_name(dtype)
     where = f"where the inputs are {name}" + ("" if device.type == "cpu" else f" on {device.type}")
     if dtype.itemsize < 4 and any(tensor.is_complex() for tensor in base.point.tensors):
         return Precision(dtype, why_not="complex numbers have no such precision")
-    moved = base.point.to(dtype, device)
-    exact = moved.to(torch.float64, "cpu")
     try:
+        moved = base.point.to(dtype, device)
+        exact = moved.to(torch.float64, "cpu")
         truth, done = evaluated(exact), evaluated(moved)
+        _wait_for(device)
     except Refused as error:
         return Precision(dtype, why_not=f"forward refuses it: {error}")
+    except RuntimeError as error:  # no memory there, or a kernel that failed after forward had returned
+        return Precision(dtype, why_not=f"{device.type}: {raised(error)}")
     cotangents = [
         given.to(output.device, output.dtype)
         for given, output in zip(base.cotangents, done.outputs, strict=True)
@@ -66,11 +72,14 @@ def precision(base: Reference, dtype: torch.dtype, device: torch.device) -> Prec
         return Precision(dtype, why_not="values or gradients overflow it")
     try:
         found = done.gradients([one.clone() for one in cotangents])
+        _wait_for(device)
+    except RuntimeError as error:
+        return Precision(dtype, why_not=f"{device.type}: {raised(error)}")
     except BackwardRaised as error:
         if any(words in str(error).lower() for words in _UNSUPPORTED):
             return Precision(dtype, why_not=f"backward does not support it: {error}")
         return Precision(dtype, raised=raises(error, f"only {where}"))
-    floors = _floors(exact, dtype, back, right)
+    floors = _floors(exact, _rounding(dtype, device), back, right)
     other = _native(base, dtype, device, cotangents, right)
     rows = []
     for number, (ours, expected) in enumerate(zip(found, right, strict=True)):
@@ -82,6 +91,20 @@ def precision(base: Reference, dtype: torch.dtype, device: torch.device) -> Prec
         excessive = judged and not relative <= _limit(plain, floors[number])
         rows.append(Deviation(name, str(device), base.point.name(number), relative, plain, excessive))
     return Precision(dtype, tuple(rows))
+
+
+def _wait_for(device: torch.device) -> None:
+    """Waits for the device's kernels: what fails in one is raised here, and not at some later op."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _rounding(dtype: torch.dtype, device: torch.device) -> float:
+    """The relative rounding of what is computed in a dtype: on a GPU, convolutions (and products of matrices,
+    where the program allows it) round float32 to TensorFloat-32.
+    """
+    eps = torch.finfo(dtype).eps
+    return max(eps, _TENSOR_FLOAT) if device.type == "cuda" and dtype is torch.float32 else eps
 
 
 def _limit(native_error: float | None, floor: float) -> float:
@@ -115,18 +138,15 @@ def _error(ours: Tensor, right: Tensor) -> float:
     return math.inf if math.isnan(error) else error / size if size else error
 
 
-def _floors(
-    exact: Point, dtype: torch.dtype, cotangents: Sequence[Tensor], right: Sequence[Tensor]
-) -> list[float]:
-    """The error that rounding the inputs once more would make, at least the dtype's own precision."""
-    eps = torch.finfo(dtype).eps
+def _floors(exact: Point, eps: float, cotangents: Sequence[Tensor], right: Sequence[Tensor]) -> list[float]:
+    """The error that rounding the inputs by `eps` once more would make, at least twice that itself."""
     floors = [2 * eps for _ in right]
     generator = torch.Generator().manual_seed(0)
     for _ in range(2):
         changed = {}
         for index in exact.active:
             value = exact.leaves[index]
-            signs = torch.randint(0, 2, value.shape, generator=generator) * 2 - 1
+            signs = torch.randint(0, 2, value.shape, generator=generator, device="cpu") * 2 - 1
             changed[index] = value * (1 + eps * signs)
         try:
             near = evaluated(exact.with_leaves(changed)).gradients([one.clone() for one in cotangents])

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradscope.checker.cases._passes import raised
-from gradscope.checker.cases._taps import BackwardCall, Calls, ForwardCall, error_location
+from gradscope.checker.cases._taps import BackwardCall, Calls, ForwardCall
 from gradscope.checker.point import Point, is_differentiable
+from gradscope.checker.raised import raised, raised_at
 from gradscope.facts.checks import ReturnFault, WrongReturn
+from gradscope.recorder.stats import dtype_name
 
 BACKWARD_RAISES = "backward raises"
 FORWARD_RAISES = "forward raises"  # only where an input requires a gradient: it runs without
@@ -63,7 +64,7 @@ def _with_error(faults: list[WrongReturn], calls: Calls, error: BaseException) -
     if own is None and loud is not None:
         faults[loud] = replace(faults[loud], error=message)
         return faults
-    where = own.location if own is not None else error_location(error)
+    where = own.location if own is not None else raised_at(error)
     got = BACKWARD_RAISES if calls.backwards else FORWARD_RAISES
     raises = WrongReturn(ReturnFault.RAISES, None, "", "gradients", got, error=message, location=where)
     return [raises, *faults]
@@ -106,10 +107,10 @@ def _of_one(
 ) -> Iterator[WrongReturn]:
     """What is wrong with the gradient of one argument; at most one thing."""
     if not isinstance(entry, Tensor):
-        kind = f"a {type(entry).__name__}"
+        kind = with_article(type(entry).__name__)
         yield WrongReturn(ReturnFault.TYPE, number, name, "a tensor or None", kind)
     elif not isinstance(argument, Tensor):
-        why = f"None (its argument is a {type(argument).__name__})"
+        why = f"None (its argument is {with_article(type(argument).__name__)})"
         yield WrongReturn(ReturnFault.FOR_NO_TENSOR, None, name, why, "a tensor")
     elif not is_differentiable(argument):
         yield WrongReturn(ReturnFault.FOR_NO_TENSOR, number, name, INTEGER, "a tensor")
@@ -125,7 +126,9 @@ def _of_a_needed_one(
     elif entry.device != argument.device and entry.dim() > 0:
         yield WrongReturn(ReturnFault.DEVICE, number, name, str(argument.device), str(entry.device))
     elif _loses(entry.dtype, argument.dtype, call.cotangents):
-        yield WrongReturn(ReturnFault.DTYPE, number, name, _dtype(argument.dtype), _dtype(entry.dtype))
+        yield WrongReturn(
+            ReturnFault.DTYPE, number, name, dtype_name(argument.dtype), dtype_name(entry.dtype)
+        )
 
 
 def _remarks(point: Point, forward: ForwardCall, call: BackwardCall) -> Iterator[str]:
@@ -142,7 +145,7 @@ def _remarks(point: Point, forward: ForwardCall, call: BackwardCall) -> Iterator
         if entry.shape != argument.shape and _reducible(entry, argument):
             yield f"{name}: of shape {_shape(entry)}, torch sums it to {_shape(argument)}"
         elif entry.dtype != argument.dtype and not _loses(entry.dtype, argument.dtype, call.cotangents):
-            yield f"{name}: {_dtype(entry.dtype)}, torch casts it to {_dtype(argument.dtype)}"
+            yield f"{name}: {dtype_name(entry.dtype)}, torch casts it to {dtype_name(argument.dtype)}"
 
 
 def argument_names(point: Point, call: ForwardCall) -> list[str]:
@@ -178,9 +181,10 @@ def _loses(got: torch.dtype, wanted: torch.dtype, cotangents: Sequence[Any]) -> 
     return torch.finfo(got).eps > max(torch.finfo(wanted).eps, *arrived)
 
 
+def with_article(noun: str) -> str:
+    """ "a float", "an int"."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def _shape(tensor: Tensor) -> str:
     return str(tuple(tensor.shape))
-
-
-def _dtype(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")

@@ -9,7 +9,6 @@ as it stands. Afterwards the class is as it was.
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,8 +17,9 @@ from typing import Any, TypeAlias
 import torch
 
 from gradscope.checker.cases._values import same_values
+from gradscope.checker.raised import raised_at
 from gradscope.finding import Location
-from gradscope.recorder.places import location_of, traceback_locations, user_frame
+from gradscope.recorder.places import here
 
 Function: TypeAlias = type[torch.autograd.Function]
 
@@ -113,12 +113,6 @@ def replaced(owner: type, name: str, value: Any) -> Iterator[None]:
             setattr(owner, name, own)
 
 
-def error_location(error: BaseException) -> Location | None:
-    """The innermost line of the program that an exception passed."""
-    found = traceback_locations(error.__traceback__)
-    return found[-1] if found else None
-
-
 def _wrapped(function: Function, name: str, around: Callable[..., Any]) -> Any:
     original = getattr(function, name)
 
@@ -146,7 +140,7 @@ def _backward(calls: Calls, original: Callable[..., Any], ctx: Any, *cotangents:
     try:
         call.returned = original(ctx, *cotangents)
     except BaseException as error:
-        call.error, call.location = error, error_location(error)
+        call.error, call.location = error, raised_at(error)
         raise
     both = enumerate(zip(before, cotangents, strict=True))
     call.changed = tuple(place for place, (old, new) in both if not same_values(old, new))
@@ -157,11 +151,9 @@ def _assignments(function: Function, calls: Calls) -> Any:
     node: Any = function._backward_cls
 
     def assign(self: Any, name: str, value: Any) -> None:
-        frame = user_frame(sys._getframe(1))
-        where = None if frame is None else location_of(frame.f_code, frame.f_lasti)
         call = calls.forward_of(self)
         if call is not None:
-            call.assigned.append(Assignment(name, value, where))
+            call.assigned.append(Assignment(name, value, here().location()))
         object.__setattr__(self, name, value)
 
     return replaced(node, "__setattr__", assign)

@@ -29,18 +29,25 @@ def difference(one: Tensor, other: Tensor) -> float:
 def norm(tensor: Tensor) -> float:
     """The 2-norm, in float64."""
     wide = torch.complex128 if tensor.is_complex() else torch.float64
-    return float(torch.linalg.vector_norm(_dense(tensor).detach().to(wide)))
+    return float(torch.linalg.vector_norm(dense(tensor).to(wide)))
 
 
 def _finite(tensor: Tensor, nan: float) -> Tensor:
     """The values with a number in place of NaN; complex ones as pairs of real ones."""
-    dense = _dense(tensor).detach()
-    real = torch.view_as_real(dense.resolve_conj()) if dense.is_complex() else dense
+    values = dense(tensor)
+    real = torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
     return real.nan_to_num(nan) if real.is_floating_point() else real
 
 
-def _dense(tensor: Tensor) -> Tensor:
-    return tensor if tensor.layout is torch.strided else tensor.to_dense()
+def dense(tensor: Tensor) -> Tensor:
+    """A tensor's values without graph; those of a sparse one (the gradient of an embedding) made dense."""
+    detached = tensor.detach()
+    return detached if detached.layout is torch.strided else detached.to_dense()
+
+
+def inner(one: Tensor, other: Tensor) -> float:
+    """Re<one, other>, the sum over all elements."""
+    return float((one.conj() * other).sum().real)
 
 
 def shares_memory(one: Tensor, other: Tensor) -> bool:

@@ -1,7 +1,7 @@
 """The function under torch.compile: the same values and the same gradients as without.
 
-What differs there is told in a note and makes no finding about the backward, which is right without: torch
-2.13 itself drops the backward of a Function that changes an argument of the compiled code in place.
+A gradient that differs is a wrong gradient "only under torch.compile". Where an argument is changed in place
+it is a note: torch 2.13 itself drops the backward of such a Function.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from torch import Tensor
 from gradscope.checker.cases import Setting, case, failed, not_applicable, not_checked, passed
 from gradscope.checker.cases._forms import (
     BackwardRaised,
-    Evaluation,
     Gradients,
     Refused,
     agree,
@@ -29,9 +28,11 @@ from gradscope.checker.cases._forms import (
 from gradscope.checker.cases._located import Truth, wrong_gradient
 from gradscope.checker.cases.opchecked import silent
 from gradscope.checker.point import Point
-from gradscope.facts.checks import Facts
+from gradscope.facts.checks import NEEDS_MORE, NO_TIME, Facts
 
 NAME = "torch.compile"
+_CONDITION = "only under torch.compile"
+_LIMIT = "torch.compile does not keep the backward of a change in place"
 _BACKEND = "aot_eager"  # traces forward and backward as the others do, and needs no C++ compiler
 _SECONDS = 1.0
 _SECONDS_AT_FIRST = 8.0
@@ -42,8 +43,10 @@ _LOADED = "torch._dynamo.backends.debugging"  # where the backend is: loaded whe
 def compiled(setting: Setting) -> Facts:
     """Traced once with a backend that generates no code."""
     needed = _SECONDS if _LOADED in sys.modules else _SECONDS_AT_FIRST
+    if setting.deadline.seconds < needed:
+        return not_checked(NAME, f"{NEEDS_MORE} (about {needed:.0f} s)")
     if setting.deadline.left() < needed:
-        return not_checked(NAME, f"no time was left (it needs about {needed:.0f} s)")
+        return not_checked(NAME, f"{NO_TIME} (it needs about {needed:.0f} s)")
     base = reference(setting)
     if isinstance(base, str):
         return not_checked(NAME, base)
@@ -82,11 +85,9 @@ def _looked(
         f"under torch.compile the gradient of `{wrong.input_name}` at {list(wrong.element)} is "
         f"{wrong.analytical:.4g}, and {wrong.numerical:.4g} without"
     )
-    return Facts(failed(NAME, note), notes=(note + _because(done),))
-
-
-def _because(done: Evaluation) -> str:
-    return " (torch.compile does not keep the backward of a change in place)" if done.written else ""
+    if done.written:
+        return Facts(failed(NAME, note), notes=(f"{note} ({_LIMIT})",))
+    return Facts(failed(NAME, note), wrong_gradients=(replace(wrong, condition=_CONDITION),))
 
 
 def _pull(traced: Point) -> Gradients:

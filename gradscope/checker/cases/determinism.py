@@ -20,7 +20,8 @@ from gradscope.checker.cases._passes import (
     or_not_checked,
 )
 from gradscope.checker.cases._values import difference, same_values
-from gradscope.checker.point import Pass, seeded
+from gradscope.checker.generators import seeded
+from gradscope.checker.point import Pass
 from gradscope.facts.checks import Facts, Nondeterminism
 from gradscope.finding import Location
 from gradscope.recorder.places import here

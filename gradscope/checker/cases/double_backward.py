@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from gradscope.checker.cases import Setting, case, failed, not_applicable, not_checked, passed
+from gradscope.checker.cases._cost import has_time_to_compare
 from gradscope.checker.cases._first_gradients import first_gradients
+from gradscope.checker.cases._own_dtype import is_right_as_given
 from gradscope.checker.cases._passes import (
     ProgramRaised,
     cotangents_for,
@@ -29,6 +31,7 @@ from gradscope.checker.numeric import Comparison, compare
 from gradscope.checker.point import Deadline, tensors_of
 from gradscope.checker.subjects import sources
 from gradscope.facts.checks import (
+    NO_TIME,
     Cause,
     CheckOutcome,
     DoubleFault,
@@ -40,7 +43,7 @@ from gradscope.facts.checks import (
 from gradscope.finding import Location
 
 NAME = "double backward"
-_SHARE = 1e-8
+_ONLY_IN_FLOAT64 = "is wrong in float64, and right in the dtype of the arguments"
 _NO_MISTAKES = (Cause.KINK, Cause.NOT_DIFFERENTIABLE, Cause.LOW_PRECISION, Cause.SURROGATE)
 
 
@@ -56,26 +59,38 @@ class _Second:
 @case(NAME, 50)
 @or_not_checked(NAME)
 def double_backward(setting: Setting) -> Facts:
-    """The first gradients as a function of the inputs, and of the cotangents, against their derivatives."""
+    """The first gradients as a function of the inputs, and of the cotangents, against their derivatives.
+
+    An approximation has derivatives of its own, and nobody misses them but a program that takes them.
+    """
     function = function_of(setting)
     if function is None:
         return not_applicable(NAME, "it has no backward of its own")
-    if setting.subject.declared is not None or setting.deliberate:
+    is_approximate = setting.subject.declared is not None or setting.deliberate
+    if is_approximate and setting.watched.twice_at is None:
         return not_applicable(NAME, "the gradient is an approximation on purpose")
-    if not setting.gradient_is_right:
+    if not (setting.gradient_is_right or is_approximate):
         return not_checked(NAME, "the first gradient is not known to be right")
     by_inputs = _second(setting, by_inputs=True)
     spare = {setting.point.name(n) for n in range(len(setting.point.active)) if setting.point.is_spare(n)}
     once = setting.subject.once_differentiable
     by_cotangents = _Second() if once else _second(setting, by_inputs=False)
-    facts = [
-        _fact(setting, function, second, wrong)
+    found = [
+        (second, wrong)
         for second in (by_inputs, by_cotangents)
         for wrong in second.comparison.wrong
         if wrong.cause not in _NO_MISTAKES and not second.comparison.deliberate
-        if wrong.input_name not in spare and _counts(second, wrong)
+        if wrong.input_name not in spare
     ]
-    return Facts(_outcome(setting, (by_inputs, by_cotangents), facts), wrong_doubles=facts)
+    facts: list[WrongDouble] = []
+    notes: list[str] = []
+    for second, wrong in found:
+        if is_right_as_given(setting, wrong.input, by_inputs=second is by_inputs):
+            notes.append(f"the second derivative by `{wrong.input_name}` {_ONLY_IN_FLOAT64}")
+        else:
+            facts.append(_fact(setting, function, second, wrong))
+    outcome = _outcome(setting, (by_inputs, by_cotangents), facts)
+    return Facts(outcome, wrong_doubles=facts, notes=notes)
 
 
 def _second(setting: Setting, *, by_inputs: bool) -> _Second:
@@ -84,24 +99,14 @@ def _second(setting: Setting, *, by_inputs: bool) -> _Second:
         return _Second()
     try:
         done = forward(point)
+        if not has_time_to_compare(point, setting.deadline):
+            return _Second(Comparison(complete=False))
         outputs = differentiable_outputs(done)
         given = tuple(gradients(done, outputs, cotangents_for(outputs)))
         located = setting.watched.twice_at is not None or not setting.subject.once_differentiable
         return _Second(compare(point, Deadline(setting.deadline.left() / 2), locate=located), given)
     except ProgramRaised as error:
         return _Second(raised=str(error))
-    finally:
-        setting.point.evaluations += point.evaluations
-
-
-def _counts(second: _Second, wrong: WrongGradient) -> bool:
-    """Whether a difference is more than a tiny share of the largest second derivative by this input.
-
-    First gradients cancel where a function saturates, and are then far from smooth at their own scale.
-    """
-    own = second.given[wrong.input] if wrong.input < len(second.given) else None
-    largest = float(own.abs().max()) if own is not None and own.numel() else 0.0
-    return not abs(wrong.numerical - (wrong.analytical or 0.0)) <= _SHARE * largest
 
 
 def _outcome(setting: Setting, seconds: tuple[_Second, ...], facts: list[WrongDouble]) -> CheckOutcome:
@@ -118,7 +123,7 @@ def _outcome(setting: Setting, seconds: tuple[_Second, ...], facts: list[WrongDo
     if why:
         return CheckOutcome(NAME, Outcome.NOT_CHECKED, why)
     if not all(second.comparison.complete for second in seconds):
-        return CheckOutcome(NAME, Outcome.NOT_CHECKED, "no time was left for some inputs")
+        return CheckOutcome(NAME, Outcome.NOT_CHECKED, f"{NO_TIME} for some inputs")
     return passed(NAME).outcome
 
 

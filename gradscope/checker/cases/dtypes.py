@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch.utils import _pytree as pytree
 from gradscope.checker.cases import Setting, case, failed, not_applicable, not_checked, passed
 from gradscope.checker.cases._forms import reference
 from gradscope.checker.cases._precision import Precision, precision
-from gradscope.facts.checks import Facts
+from gradscope.facts.checks import NO_TIME, Facts, WrongReturn
 
 NAME = "dtypes"
 DEVICES = "devices"
@@ -45,15 +46,27 @@ def _looked(setting: Setting, name: str, wanted: Sequence[torch.dtype], device: 
             break
         measured.append(precision(base, dtype, device))
     deviations = [one for each in measured for one in each.deviations]
-    raised = [each.raised for each in measured if each.raised is not None and each.dtype in _used(setting)]
+    used, unused = _raised(setting, measured)
     detail = ", ".join(filter(None, map(_words, measured)))
-    if raised or any(one.excessive for one in deviations):
-        return Facts(failed(name, detail), deviations=deviations, wrong_returns=raised[:1])
-    if not deviations:
+    if used or any(one.excessive for one in deviations):
+        return Facts(failed(name, detail), deviations=deviations, wrong_returns=(used or unused)[:1])
+    if not (deviations or unused):
         if len(measured) < len(wanted):
-            return not_checked(name, "no time was left")
+            return not_checked(name, NO_TIME)
         return not_applicable(name, measured[0].why_not or detail)
-    return Facts(passed(name, detail).outcome, deviations=deviations)
+    return Facts(passed(name, detail).outcome, deviations=deviations, wrong_returns=unused[:1])
+
+
+def _raised(setting: Setting, measured: Sequence[Precision]) -> tuple[list[WrongReturn], list[WrongReturn]]:
+    """The errors of backward in precisions that are used, and in others: these come with autocast."""
+    used: list[WrongReturn] = []
+    unused: list[WrongReturn] = []
+    for each in measured:
+        if each.raised is not None and each.dtype in _used(setting):
+            used.append(each.raised)
+        elif each.raised is not None:
+            unused.append(replace(each.raised, condition=f"only in half precision ({each.name})"))
+    return used, unused
 
 
 def _used(setting: Setting) -> set[torch.dtype]:

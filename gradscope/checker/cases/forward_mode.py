@@ -11,11 +11,14 @@ from torch.autograd import forward_ad
 
 from gradscope.checker.cases import Setting, case, failed, not_applicable, not_checked, passed
 from gradscope.checker.cases._forms import Reference, apart, gradients_of, quiet, reference
-from gradscope.checker.cases._located import unravelled
-from gradscope.checker.cases._passes import cotangents_for, raised
-from gradscope.checker.cases._taps import error_location
-from gradscope.checker.point import Point, is_differentiable, seeded, tensors_of
-from gradscope.facts.checks import Cause, Facts, ReturnFault, SubjectKind, WrongGradient, WrongReturn
+from gradscope.checker.cases._passes import cotangents_for
+from gradscope.checker.cases._values import inner
+from gradscope.checker.duals import make_dual, unpack_dual
+from gradscope.checker.generators import seeded
+from gradscope.checker.point import Point, is_differentiable, tensors_of
+from gradscope.checker.raised import raised, raised_at
+from gradscope.facts.checks import NO_TIME, Cause, Facts, ReturnFault, SubjectKind, WrongGradient, WrongReturn
+from gradscope.recorder.stats import unravelled
 
 NAME = "forward mode"
 _WAY = "jvp"
@@ -37,7 +40,7 @@ def forward_mode(setting: Setting) -> Facts:
     try:
         for number in range(_PROBES):
             if setting.deadline.is_over:
-                return not_checked(NAME, "no time was left")
+                return not_checked(NAME, NO_TIME)
             tangents = cotangents_for(point.tensors, seed=100 + number)
             found = _jvp(point, tangents)
             if not _disagrees(base, tangents, found):
@@ -47,9 +50,17 @@ def forward_mode(setting: Setting) -> Facts:
             wrong = _located(base, tangents)
             if wrong is not None:
                 return Facts(failed(NAME, f"input {wrong.input_name}"), wrong_gradients=(wrong,))
-    except Exception as error:  # noqa: BLE001  the user's jvp may raise anything
-        return _raising(setting, error)
+    except _ProgramRaised as error:
+        return _raising(setting, error.error)
     return passed(NAME, "as reverse mode")
+
+
+class _ProgramRaised(Exception):
+    """What the function raised with dual numbers, which its values alone did not make it raise."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(raised(error))
+        self.error = error
 
 
 def _raising(setting: Setting, error: Exception) -> Facts:
@@ -63,7 +74,7 @@ def _raising(setting: Setting, error: Exception) -> Facts:
         "an exception",
         condition="only in forward mode (jvp)",
         error=raised(error),
-        location=error_location(error),
+        location=raised_at(error),
     )
     return Facts(failed(NAME, f"jvp raises {raised(error)}"), wrong_returns=(fault,))
 
@@ -73,19 +84,17 @@ def _jvp(point: Point, tangents: Sequence[Tensor]) -> list[Tensor]:
     given = point.fresh()
     with quiet(), torch.enable_grad(), forward_ad.dual_level():
         for index, tangent in zip(point.active, tangents, strict=True):
-            given[index] = _dual(given[index], tangent.clone())
-        outputs = [one for one in tensors_of(point.raw(given)) if is_differentiable(one)]
+            given[index] = make_dual(given[index], tangent.clone())
+        try:
+            returned = point.raw(given)
+        except Exception as error:
+            raise _ProgramRaised(error) from error
+        outputs = [one for one in tensors_of(returned) if is_differentiable(one)]
         return [_tangent(one) for one in outputs]
 
 
-def _dual(tensor: Tensor, tangent: Tensor) -> Tensor:
-    dual: Tensor = forward_ad.make_dual(tensor, tangent)  # type: ignore[no-untyped-call]  # torch has none
-    return dual
-
-
 def _tangent(output: Tensor) -> Tensor:
-    tangent: Tensor | None
-    _, tangent = forward_ad.unpack_dual(output)  # type: ignore[no-untyped-call]  # torch has none
+    _, tangent = unpack_dual(output)
     detached = output.detach()
     return torch.zeros_like(detached) if tangent is None else tangent.detach().expand_as(detached).clone()
 
@@ -99,8 +108,7 @@ def _disagrees(base: Reference, tangents: Sequence[Tensor], found: Sequence[Tens
 
 
 def _inner(ones: Sequence[Tensor], others: Sequence[Tensor]) -> float:
-    pairs = zip(ones, others, strict=True)
-    return float(sum(float((one.conj() * other).sum().real) for one, other in pairs))
+    return sum(inner(one, other) for one, other in zip(ones, others, strict=True))
 
 
 def _size(tensors: Sequence[Tensor]) -> float:
@@ -184,7 +192,10 @@ _STEP = 1e-3
 def _column(
     point: Point, tangents: Sequence[Tensor]
 ) -> tuple[list[Tensor], tuple[list[Tensor], list[Tensor]], float] | None:
-    """The numerical derivative along a tangent, the two one-sided ones, and an uncertainty."""
+    """The numerical derivative along a tangent, the two one-sided ones, and an uncertainty.
+
+    None where forward raises next to the point, or is not finite there.
+    """
 
     def at(distance: float) -> list[Tensor]:
         moved = {
@@ -194,7 +205,10 @@ def _column(
         with quiet(), seeded():
             return point.values(moved)
 
-    here, ahead, behind, far_ahead, far_behind = (at(h) for h in (0.0, _STEP / 2, -_STEP / 2, _STEP, -_STEP))
+    try:
+        here, ahead, behind, far_ahead, far_behind = map(at, (0.0, _STEP / 2, -_STEP / 2, _STEP, -_STEP))
+    except Exception:  # noqa: BLE001  the user's forward may refuse other values
+        return None
     close = [(one - other) / _STEP for one, other in zip(ahead, behind, strict=True)]
     wide = [(one - other) / (2 * _STEP) for one, other in zip(far_ahead, far_behind, strict=True)]
     numerical = [(4 * one - other) / 3 for one, other in zip(close, wide, strict=True)]

@@ -21,7 +21,7 @@ from gradscope.checker.cases._forms import (
 )
 from gradscope.checker.cases._layouts import channels_last, strided, transposed
 from gradscope.checker.cases._located import Truth, wrong_gradient
-from gradscope.facts.checks import Facts, WrongGradient, WrongReturn
+from gradscope.facts.checks import NO_TIME, Facts, WrongGradient, WrongReturn
 
 NAME = "grad_output layouts"
 _NOT_CONTIGUOUS = "grad_output is not contiguous"
@@ -88,7 +88,7 @@ def grad_output_layouts(setting: Setting) -> Facts:
         return not_applicable(NAME, "no output has more than one element")
     for tried, form in enumerate(forms):
         if setting.deadline.is_over and not (wrong or raised):
-            return not_checked(NAME, f"no time was left after {tried} of {len(forms)} layouts")
+            return not_checked(NAME, f"{NO_TIME} after {tried} of {len(forms)} layouts")
         found = _looked(setting, base, form)
         if isinstance(found, WrongGradient):
             wrong.append((form, found))

@@ -179,7 +179,7 @@ def _moves_outputs(point: Point, index: int) -> bool:
     """Whether any output changes with the value of one input."""
     value = point.leaves[index]
     generator = torch.Generator().manual_seed(0)
-    moved = value + torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value)
+    moved = value + torch.randn(value.shape, generator=generator, dtype=torch.float64, device="cpu").to(value)
     try:
         before, after = point.values(), point.values({index: moved})
     except Exception:  # noqa: BLE001  the user's forward may refuse the other value

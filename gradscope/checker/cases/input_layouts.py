@@ -24,7 +24,7 @@ from gradscope.checker.cases._forms import (
 )
 from gradscope.checker.cases._layouts import LAYOUTS, Arrange, expanded
 from gradscope.checker.cases._located import Truth, wrong_gradient
-from gradscope.facts.checks import Facts, WrongGradient, WrongReturn
+from gradscope.facts.checks import NO_TIME, Facts, WrongGradient, WrongReturn
 
 NAME = "input layouts"
 _EXPANDED = "expanded (stride 0)"
@@ -178,7 +178,7 @@ def _facts(base: Reference, seen: _Seen, complete: bool) -> Facts:
     """One fact for one cause: the first layout that goes wrong stands for the others of its tensor."""
     if not seen.tried:
         if not complete:
-            return not_checked(NAME, "no time was left")
+            return not_checked(NAME, NO_TIME)
         return not_applicable(NAME, "no argument has more than one element")
     notes = [f"forward returns other values where {where}" for where in seen.values]
     if seen.wrong:
@@ -193,7 +193,7 @@ def _facts(base: Reference, seen: _Seen, complete: bool) -> Facts:
     if seen.values:
         return Facts(failed(NAME, notes[0]), notes=notes)
     if not complete:
-        return not_checked(NAME, f"no time was left after {seen.tried} forms")
+        return not_checked(NAME, f"{NO_TIME} after {seen.tried} forms")
     if len(seen.refused) >= seen.tried:
         return passed(NAME, f"forward refuses every other layout: {seen.refused[0]}")
     parts = [f"{seen.tried} forms"]

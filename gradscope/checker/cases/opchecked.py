@@ -15,9 +15,9 @@ from torch.utils import _pytree as pytree
 
 from gradscope.checker.cases import Setting, case, failed, not_applicable, not_checked, passed
 from gradscope.checker.cases._forms import quiet
-from gradscope.checker.cases._passes import raised
-from gradscope.checker.point import seeded
-from gradscope.facts.checks import Facts, SubjectKind
+from gradscope.checker.generators import seeded
+from gradscope.checker.raised import raised
+from gradscope.facts.checks import NO_TIME, Facts, SubjectKind
 
 NAME = "opcheck"
 _SECONDS = 3.0
@@ -31,7 +31,7 @@ def opchecked(setting: Setting) -> Facts:
     if setting.subject.kind is not SubjectKind.CUSTOM_OP:
         return not_applicable(NAME, "it is no custom op")
     if setting.deadline.left() < _SECONDS:
-        return not_checked(NAME, f"no time was left (it needs about {_SECONDS:.0f} s)")
+        return not_checked(NAME, f"{NO_TIME} (it needs about {_SECONDS:.0f} s)")
     point = setting.point
     leaves = [
         leaf.requires_grad_() if isinstance(leaf, Tensor) and index in point.active else leaf

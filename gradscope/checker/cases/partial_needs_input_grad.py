@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gradscope.checker.cases import Setting, case, failed, not_applicable, passed
-from gradscope.checker.cases._differing import differing
+from gradscope.checker.cases._differing import differing, is_told
 from gradscope.checker.cases._passes import (
     ProgramRaised,
     cotangents_for,
@@ -63,7 +63,7 @@ def partial_needs_input_grad(setting: Setting) -> Facts:
         new = judged_calls(setting.point, calls, error, part.condition).faults
         returns += unknown_yet(new, returns)
         if (setting.gradient_is_right or setting.deliberate) and error is None:
-            wrong += [fact for fact in _different(point, part, found, whole) if not _seen(fact, wrong)]
+            wrong += [fact for fact in _different(point, part, found, whole) if not is_told(fact, wrong)]
     if returns or wrong:
         where = (returns[0] if returns else wrong[0]).condition
         return Facts(failed(NAME, where), wrong_returns=returns, wrong_gradients=wrong)
@@ -107,7 +107,3 @@ def _different(
         fact = differing(point, number, gradient, whole[number], part.condition)
         if fact is not None:
             yield fact
-
-
-def _seen(fact: WrongGradient, others: list[WrongGradient]) -> bool:
-    return any(fact.input == other.input for other in others)

@@ -30,7 +30,7 @@ from gradscope.checker.cases._forms import (
 )
 from gradscope.checker.cases._located import Truth, wrong_gradient
 from gradscope.checker.point import Point
-from gradscope.facts.checks import Facts, WrongGradient, WrongReturn
+from gradscope.facts.checks import NO_TIME, Facts, WrongGradient, WrongReturn
 
 NAME = "shared inputs"
 _MOST_PAIRS = 4
@@ -87,7 +87,7 @@ def shared_inputs(setting: Setting) -> Facts:
     tried, refused = 0, ""
     for form in _forms(base):
         if setting.deadline.is_over:
-            return not_checked(NAME, f"no time was left after {tried} forms")
+            return not_checked(NAME, f"{NO_TIME} after {tried} forms")
         tried += 1
         try:
             found = _looked(setting, base, form)

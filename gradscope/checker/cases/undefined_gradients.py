@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gradscope.checker.cases import Setting, case, failed, not_applicable, passed
-from gradscope.checker.cases._differing import differing
+from gradscope.checker.cases._differing import differing, is_told
 from gradscope.checker.cases._passes import (
     ProgramRaised,
     cotangents_for,
@@ -65,7 +65,7 @@ def undefined_gradients(setting: Setting) -> Facts:
         elif setting.gradient_is_right or setting.deliberate:
             zeros = _with_zeros(point, part)
             facts = (differing(point, n, found[n], zeros[n], part.condition) for n in range(len(zeros)))
-            wrong += [fact for fact in facts if fact is not None and not _seen(fact, wrong)]
+            wrong += [fact for fact in facts if fact is not None and not is_told(fact, wrong)]
     conditions = [*(fault.condition for fault in returns), *(fact.condition for fact in wrong)]
     if all(condition == NOTHING_ARRIVES for condition in conditions):
         detail = f"raises {NOTHING_ARRIVES}" if conditions else ""
@@ -118,7 +118,3 @@ def _with_zeros(point: Point, part: _Part) -> list[Tensor | None]:
         for number, cotangent in enumerate(cotangents_for(outputs))
     ]
     return gradients(done, outputs, given)
-
-
-def _seen(fact: WrongGradient, others: list[WrongGradient]) -> bool:
-    return any(fact.input == other.input for other in others)

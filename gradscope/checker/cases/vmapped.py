@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from gradscope.checker.cases import Setting, case, failed, not_applicable, not_checked, passed
+from gradscope.checker.cases._cost import has_time_to_compare
 from gradscope.checker.cases._forms import (
     BackwardRaised,
     Gradients,
@@ -26,9 +27,11 @@ from gradscope.checker.cases._forms import (
 )
 from gradscope.checker.cases._located import Truth, wrong_gradient
 from gradscope.checker.cases._passes import cotangents_for
-from gradscope.checker.point import Point, is_differentiable, seeded, tensors_of
+from gradscope.checker.generators import seeded
+from gradscope.checker.point import Point, is_differentiable, tensors_of
+from gradscope.checker.raised import raised
 from gradscope.checker.subject import Subject
-from gradscope.facts.checks import Facts, SubjectKind, WrongGradient, WrongReturn
+from gradscope.facts.checks import NO_TIME, Facts, SubjectKind, WrongGradient, WrongReturn
 
 NAME = "vmap"
 _FACTORS = (1.0, 0.93, 0.87)
@@ -58,8 +61,8 @@ def vmapped(setting: Setting) -> Facts:
         return not_applicable(NAME, "an input is changed in place")
     tried = 0
     for form in _forms(base):
-        if setting.deadline.is_over:
-            return not_checked(NAME, f"no time was left after {tried} forms")
+        if not has_time_to_compare(base.point, setting.deadline):
+            return not_checked(NAME, f"{NO_TIME} after {tried} forms")
         try:
             found = _looked(setting, base, form)
         except Refused as error:
@@ -222,7 +225,7 @@ def _inner(base: Reference, mapped: Point, form: _Form) -> Gradients:
                     *(tensor.detach().clone() for tensor in mapped.tensors), *cotangents
                 )
         except Exception as error:
-            raise BackwardRaised(str(error).partition("\n")[0]) from error
+            raise BackwardRaised(raised(error)) from error
         return [
             each.sum(0) if dim is None else each.movedim(0, dim)
             for each, dim in zip(found, form.dims, strict=True)

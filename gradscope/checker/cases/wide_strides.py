@@ -92,7 +92,8 @@ def _looked(setting: Setting, base: Reference, chosen: int, mapped: mmap.mmap) -
 
 def _fits(tensor: Tensor) -> bool:
     small = tensor.numel() * tensor.element_size() <= _LARGEST_BYTES
-    return tensor.dim() > 0 and tensor.shape[0] > 1 and tensor.numel() > 1 and small
+    is_here = tensor.device.type == "cpu"  # the memory that is mapped is the CPU's
+    return is_here and tensor.dim() > 0 and tensor.shape[0] > 1 and tensor.numel() > 1 and small
 
 
 def _row_stride(tensor: Tensor) -> int:
@@ -125,5 +126,6 @@ def _far(tensor: Tensor, mapped: mmap.mmap) -> Tensor:
     """A copy of a tensor in the mapped memory, which only its own elements touch."""
     whole = torch.frombuffer(mapped, dtype=tensor.dtype)
     strides = [_row_stride(tensor), *contiguous_strides(tensor.shape)[1:]]
-    far = torch.empty(0, dtype=tensor.dtype).set_(whole.untyped_storage(), 0, tuple(tensor.shape), strides)
+    empty = torch.empty(0, dtype=tensor.dtype, device="cpu")
+    far = empty.set_(whole.untyped_storage(), 0, tuple(tensor.shape), strides)
     return far.copy_(tensor)

@@ -18,10 +18,9 @@ from torch.utils import _pytree as pytree
 from gradscope.checker.models.float64_copy import ModelCopy, gaussian
 from gradscope.checker.models.objective import Projection
 from gradscope.checker.models.slope import Slope, along, slope, typical
-from gradscope.checker.models.stops import Stops
+from gradscope.checker.models.stops import APPLY, Stops
 from gradscope.checker.point import is_differentiable
 
-_APPLY = Function.apply.__func__.__code__  # type: ignore[attr-defined]  # a classmethod has __func__
 _OFFSET = 1e-3
 
 
@@ -183,7 +182,7 @@ def _noted(calls: ModelCalls, stops: Stops) -> Callable[[list[Call]], Any]:
     @contextmanager
     def noting(open_calls: list[Call]) -> Iterator[None]:
         def see(frame: FrameType, event: str, _: Any) -> None:
-            if event == "call" and frame.f_code is _APPLY and open_calls:
+            if event == "call" and frame.f_code is APPLY and open_calls:
                 given = frame.f_locals
                 with stops.apart():
                     args, kwargs = _plain((given["args"], given["kwargs"]))

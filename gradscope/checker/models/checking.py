@@ -24,11 +24,14 @@ from gradscope.checker.models.fault import (
     last_wrong,
 )
 from gradscope.checker.models.float64_copy import INPUT, ModelCopy
-from gradscope.checker.models.objective import Loss, Projection
+from gradscope.checker.models.loss import Loss
+from gradscope.checker.models.objective import Projection
 from gradscope.checker.models.probe import ModelProbe
 from gradscope.checker.models.slope import Slope, Verdict
 from gradscope.checker.point import Deadline, Sample
+from gradscope.checker.raised import raised
 from gradscope.checker.subject import Subject
+from gradscope.errors import UsageError
 from gradscope.facts.checked_model import CheckedModel, FaultyModule, WrongParameter
 from gradscope.facts.checks import Cause, CheckedFunction
 
@@ -44,13 +47,16 @@ def check_model(
 
     `subject` is one of kind MODULE. Some directions are looked at even where `deadline` is over at once.
     `loss` makes the number that is differentiated from what the module returns; without it a random
-    projection of everything that it returns is. Whatever the module's own code raises becomes `failure`.
+    projection of everything that it returns is. Whatever the module's own code raises becomes `failure`;
+    a UsageError, which a loss raises that does not fit the output, comes out.
     """
     began = time.perf_counter()
     module: nn.Module = subject.call  # type: ignore[assignment]  # the kind says that it is a module
     empty = CheckedModel(subject.name, type(module).__name__, subject.lines.whole)
     try:
         checked = _Check(module, sample, loss, deadline).facts(empty)
+    except UsageError:
+        raise
     except Exception as error:  # noqa: BLE001  the model's own forward or backward may raise anything
         checked = replace(empty, failure=_reason(error))
     return replace(checked, seconds=time.perf_counter() - began)
@@ -59,8 +65,8 @@ def check_model(
 def _reason(error: Exception) -> str:
     if isinstance(error, _NothingToCheck):
         return str(error)
-    first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__} while its copy in float64 was evaluated: {first}"
+    kind, colon, said = raised(error).partition(": ")
+    return f"{kind} while its copy in float64 was evaluated{colon}{said}"
 
 
 class _NothingToCheck(Exception):
@@ -78,8 +84,9 @@ class _Fault:
 class _Check:
     def __init__(self, module: nn.Module, sample: Sample, loss: Loss | None, deadline: Deadline) -> None:
         self._deadline = deadline
-        self._model = ModelCopy(module, sample)
+        self._model = ModelCopy(module, sample, loss)
         self._projection = Projection(loss)
+        self._said = loss.notes if loss is not None else {}
         self._slopes: dict[str, Slope] = {}
         self._notes: list[str] = []
         self._probe = self._probed()
@@ -117,7 +124,7 @@ class _Check:
             low_precision=tuple(model.lifted.places),
             is_exact=model.lifted.is_exact,
             forwards=model.forwards,
-            notes=(*self._notes, *fault.notes),
+            notes=(*self._said, *self._notes, *fault.notes),
         )
 
     def _probed(self) -> ModelProbe:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -13,10 +12,13 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 from torch.utils import _pytree as pytree
 
+from gradscope.checker.generators import seeded
+from gradscope.checker.models.loss import Loss
 from gradscope.checker.models.precision import Lifted
 from gradscope.checker.models.stops import Stops
-from gradscope.checker.point import Point, Sample, is_differentiable, seeded
+from gradscope.checker.point import Point, Sample, is_differentiable
 from gradscope.checker.subject import Subject
+from gradscope.checker.subjects.unwrapping import read_signature
 from gradscope.facts.checks import SubjectKind
 
 INPUT = "input "
@@ -29,11 +31,13 @@ class ModelCopy:
 
     The parameters lie near the module's own, 1% of their size away at random: a layer that was initialised
     to 0, or a bias that puts a ReLU on its kink, would hide what is to be seen. The module that was given
-    is not touched: neither parameters, buffers, attributes nor training mode.
+    is not touched: neither parameters, buffers, attributes nor training mode. With a `loss`, what is
+    evaluated is the loss of what the module returns.
     """
 
-    def __init__(self, module: nn.Module, sample: Sample) -> None:
+    def __init__(self, module: nn.Module, sample: Sample, loss: Loss | None = None) -> None:
         self.module = _copied(module)
+        self._loss = loss
         point = Point.of(module_subject(module), sample)
         self._spec, self._leaves = point.spec, self._on_device(point.leaves)
         self.forwards = 0
@@ -71,7 +75,7 @@ class ModelCopy:
         self.parameters = {name: own.detach().clone() for name, own in self._own_values.items()}
 
     def run(self, moved: Mapping[str, Tensor], first: bool = False) -> tuple[Any, dict[str, Tensor]]:
-        """The output with its graph where `moved` replaces base values, and the leaves by name.
+        """The output (or its loss) with its graph where `moved` replaces base values, and the leaves by name.
 
         The first evaluation notes the values that are taken out of the graph; the others are given them.
         """
@@ -97,7 +101,9 @@ class ModelCopy:
             self.lifted.is_looking = first
             lifted = self.lifted if first or self.lifted.is_needed else nullcontext()
             with seeded(), _float64_by_default(), lifted, stops:
-                return self.module(*args, **kwargs), leaves
+                output = self.module(*args, **kwargs)
+                # inside: a loss may detach, draw random numbers and make tensors, as a module may
+                return (output if self._loss is None else self._loss.of(output, args)), leaves
 
     def _on_device(self, leaves: Sequence[Any]) -> list[Any]:
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
@@ -115,11 +121,7 @@ class ModelCopy:
 
 def module_subject(module: nn.Module) -> Subject:
     """A module as a subject: called as it is, with the signature of its forward."""
-    try:
-        signature = inspect.signature(module.forward)
-    except (TypeError, ValueError):
-        signature = None
-    return Subject(type(module).__name__, SubjectKind.MODULE, module, signature)
+    return Subject(type(module).__name__, SubjectKind.MODULE, module, read_signature(module.forward))
 
 
 def gaussian(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -10,14 +10,12 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from gradscope.checker.models.float64_copy import gaussian
+from gradscope.checker.models.loss import Loss
 from gradscope.checker.point import is_differentiable
-
-Loss = Callable[[Any], Tensor]
-"""From what a module returns to a tensor with one element."""
 
 
 class Projection:
-    """A fixed random combination of every floating-point tensor of an output, and of its loss if it has one.
+    """A fixed random combination of every floating-point tensor of an output; of a loss, the loss itself.
 
     `magnitude` is the sum of the absolute values of its terms, at the last evaluation. Weights are drawn
     at the first one: Gaussian, so that no structure of an output (rows that add up to 1) hides anything.
@@ -30,8 +28,10 @@ class Projection:
         self.has_graph = False
 
     def of(self, output: Any) -> Tensor:
-        """The scalar. ValueError where there is nothing to differentiate, or the output changed its form."""
-        tensors = [self._loss(output)] if self._loss is not None else list(tensors_of(output))
+        """The scalar of an output, or of a loss. ValueError where there is nothing to differentiate, or
+        where the output changed its form.
+        """
+        tensors = [output] if self._loss is not None else list(tensors_of(output))
         if not tensors:
             raise ValueError("forward returns no floating-point tensor")
         if self._loss is not None:
@@ -72,7 +72,7 @@ class Projection:
     def text(self) -> str:
         """In words, for a report."""
         if self._loss is not None:
-            return "the loss"
+            return self._loss.name
         count = len(self._weights)
         return "a random projection of the output" + (f"'s {count} tensors" if count > 1 else "")
 

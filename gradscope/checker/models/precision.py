@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradscope.finding import Location
-from gradscope.recorder.places import location_of, user_frame
+from gradscope.recorder.places import here
 
 _LOWER = (torch.float32, torch.float16, torch.bfloat16)
 _FACTORIES = frozenset(
@@ -55,9 +54,9 @@ class Lifted(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
         return value
 
     def _note(self) -> None:
-        frame = user_frame(sys._getframe(2))
-        if frame is not None:
-            self.places.setdefault(location_of(frame.f_code, frame.f_lasti))
+        where = here().location()
+        if where is not None:
+            self.places.setdefault(where)
 
 
 def _is_double(value: Any) -> bool:

@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.overrides import TorchFunctionMode
 
-_APPLY = Function.apply.__func__.__code__  # type: ignore[attr-defined]  # a classmethod has __func__
+APPLY = Function.apply.__func__.__code__  # type: ignore[attr-defined]  # a classmethod has __func__
+"""The code that runs for every call of a custom Function, under whatever name the program calls it."""
+
 _READS = ("detach", "item", "tolist", "numpy", "__float__", "__array__")
 
 
@@ -166,7 +168,7 @@ def _inside_function() -> bool:
 
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if frame.f_code is _APPLY:
+        if frame.f_code is APPLY:
             return True
         frame = frame.f_back
     return False

@@ -8,37 +8,43 @@ import torch
 from torch import Tensor
 
 from gradscope.checker.numeric.directional import Directional, Input, direction_over, unit
+from gradscope.checker.numeric.gradients import OutOfTime
 from gradscope.checker.numeric.probes import Chance, alike
 from gradscope.checker.numeric.steps import Examined, Verdict, examine
-from gradscope.checker.point import Deadline
 
 _SHARE = 1e-4  # of the smallest gradient in a direction: no larger error may hide in its tolerance
 
 
 @dataclass(slots=True)
 class Found:
-    """Elements that differ, by coordinate; `complete` says that all others are known to agree."""
+    """Elements that differ, by coordinate; `complete` says that all others are known to agree.
+
+    `block` holds the coordinates among which the difference lies, where time ran out before an element was
+    found.
+    """
 
     elements: dict[int, Examined] = field(default_factory=dict)
     complete: bool = True
+    block: Tensor | None = None
 
 
 class Search:
     """Looks for differences in one input. `excluded` coordinates are left alone: they cannot be judged."""
 
-    def __init__(self, directional: Directional, at: Input, chance: Chance, deadline: Deadline) -> None:
+    def __init__(self, directional: Directional, at: Input, chance: Chance) -> None:
         self.directional = directional
         self.at = at
         self.chance = chance
-        self.deadline = deadline
-        self.excluded = torch.zeros(len(at), dtype=torch.bool) if at.finite is None else ~at.finite
+        self.excluded = (
+            torch.zeros(len(at), dtype=torch.bool, device="cpu") if at.finite is None else ~at.finite
+        )
 
     def groups(self) -> list[Tensor]:
         """The coordinates that are left, those with gradients of like size together."""
         return list(alike(self.at.sizes, (~self.excluded).nonzero().flatten()))
 
     def try_all(self) -> list[tuple[Tensor, Examined]]:
-        """One direction over each group; the deadline is not looked at, so that each is tried once."""
+        """One direction over each group."""
         return [(group, self.try_group(group)) for group in self.groups()]
 
     def try_group(self, group: Tensor) -> Examined:
@@ -73,17 +79,22 @@ class Search:
         )
         numbers = self.chance.signed(len(self.at))
         stack = [group]
-        while stack:
-            if len(found.elements) >= most or self.deadline.is_over:
-                found.complete = False
-                break
-            part = stack.pop()
-            if part.numel() == 1:
-                examined = self.element(int(part))
-                if examined.verdict is not Verdict.AGREES:
-                    found.elements[int(part)] = examined
-                continue
-            stack += self._halves(part, numbers, step)
+        part = group
+        try:
+            while stack:
+                if len(found.elements) >= most:
+                    found.complete = False
+                    break
+                part = stack.pop()
+                if part.numel() == 1:
+                    examined = self.element(int(part))
+                    if examined.verdict is not Verdict.AGREES:
+                        found.elements[int(part)] = examined
+                    continue
+                stack += self._halves(part, numbers, step)
+        except OutOfTime:
+            found.complete = False
+            found.block = None if found.elements else part
         return found
 
     def _halves(self, part: Tensor, numbers: Tensor, step: float) -> list[Tensor]:

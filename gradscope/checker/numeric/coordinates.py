@@ -12,6 +12,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gradscope.checker.copies import room_like
+from gradscope.recorder.stats import unravelled
+
 _SMALLEST_STEP_SCALE = 2.0**-5
 
 
@@ -27,7 +30,11 @@ def joined(tensors: Sequence[Tensor]) -> Tensor:
     """Several tensors as one vector."""
     if len(tensors) == 1:
         return flat(tensors[0])
-    return torch.cat([flat(tensor) for tensor in tensors]) if tensors else torch.zeros(0, dtype=torch.float64)
+    return (
+        torch.cat([flat(tensor) for tensor in tensors])
+        if tensors
+        else torch.zeros(0, dtype=torch.float64, device="cpu")
+    )
 
 
 def count(tensor: Tensor) -> int:
@@ -42,7 +49,7 @@ def shaped(vector: Tensor, like: Tensor) -> Tensor:
     else:
         value = vector.reshape(like.shape)
     value = value.to(dtype=like.dtype, device=like.device)
-    return value if like.is_contiguous() else torch.empty_like(like).copy_(value)
+    return value if like.is_contiguous() else room_like(like).copy_(value)
 
 
 def parts(vector: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -53,12 +60,7 @@ def parts(vector: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 def index_of(coordinate: int, like: Tensor) -> tuple[int, ...]:
     """The index of the element that a coordinate belongs to; () for a zero-dimensional tensor."""
-    rest = coordinate // 2 if like.is_complex() else coordinate
-    index = []
-    for size in reversed(like.shape):
-        index.append(rest % size)
-        rest //= size
-    return tuple(reversed(index))
+    return unravelled(coordinate // 2 if like.is_complex() else coordinate, like.shape)
 
 
 def step_scale(values: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,13 +23,15 @@ class Estimate:
     """One step size; a number for each cotangent, in units of the derivative along the direction.
 
     `difference` is analytical minus numerical, `numerical` Richardson's extrapolation from a step and its
-    half, `tolerance` what their disagreement and the noise of forward leave uncertain.
+    half, `tolerance` what their disagreement (`apart`) and the noise of forward (`noise`) leave uncertain.
     """
 
     step: float
     difference: Tensor
     numerical: Tensor
     tolerance: Tensor
+    apart: Tensor
+    noise: Tensor
 
     @property
     def finite(self) -> bool:
@@ -84,10 +86,23 @@ _EXACT = (torch.float64, torch.complex128)
 class Directional:
     """Central differences of the compared outputs, against the gradients at the same cotangents."""
 
-    def __init__(self, forward: Forward, cotangents: Tensor, noise: Noise) -> None:
+    def __init__(
+        self,
+        forward: Forward,
+        cotangents: Tensor,
+        noise: Noise,
+        finer: Callable[[Noise], Noise] | None = None,
+    ) -> None:
         self.forward = forward
         self.cotangents = cotangents
         self.noise = noise
+        self._finer = finer
+
+    def look_closer(self) -> None:
+        """Measures the noise in every way: before a difference counts, once."""
+        if self._finer is not None:
+            finer, self._finer = self._finer, None
+            self.noise = finer(self.noise)
 
     @property
     def steps(self) -> tuple[float, ...]:
@@ -129,10 +144,11 @@ class Directional:
         difference = (4 * sharp - rough) / 3
         noise = self.noise.of(cotangents, changed) * (_ROUNDINGS / step)
         terms = known.abs() @ narrow[1].abs() / step
-        tolerance = (sharp - rough).abs() + noise + _DOT * terms
+        apart = (sharp - rough).abs()
+        tolerance = apart + noise + _DOT * terms
         if touched is not None:
             tolerance = torch.maximum(tolerance, self.noise.floor(cotangents) * (_ROUNDINGS / _FAR))
-        return Estimate(step, difference, fine_expected - difference, tolerance)
+        return Estimate(step, difference, fine_expected - difference, tolerance, apart, noise + _DOT * terms)
 
     def resolves(self, estimate: Estimate, wanted: float) -> bool:
         """Whether an error of that size could not hide in the tolerance."""
@@ -141,14 +157,14 @@ class Directional:
 
 def direction_over(at: Input, group: Tensor, numbers: Tensor) -> Tensor:
     """A direction that is 0 outside a group of coordinates."""
-    direction = torch.zeros(len(at), dtype=torch.float64)
+    direction = torch.zeros(len(at), dtype=torch.float64, device="cpu")
     direction[group] = numbers[group] * at.scale[group]
     return direction
 
 
 def unit(at: Input, coordinate: int) -> Tensor:
     """The direction of one coordinate, by its own scale."""
-    direction = torch.zeros(len(at), dtype=torch.float64)
+    direction = torch.zeros(len(at), dtype=torch.float64, device="cpu")
     direction[coordinate] = at.scale[coordinate]
     return direction
 

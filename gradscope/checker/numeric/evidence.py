@@ -35,12 +35,12 @@ class Evidence:
             for coordinate, seen in sorted({**looked, **wrong}.items())
             if seen.estimate is not None
         ]
-        coordinates = torch.tensor([coordinate for coordinate, _ in rows], dtype=torch.long)
+        coordinates = torch.tensor([coordinate for coordinate, _ in rows], dtype=torch.long, device="cpu")
         scale = at.scale[coordinates]
         difference = torch.stack([estimate.difference for _, estimate in rows], dim=1) / scale
         tolerance = torch.stack([estimate.tolerance for _, estimate in rows], dim=1) / scale
         analytical = at.gradients[:, coordinates]
-        is_wrong = torch.tensor([coordinate in wrong for coordinate, _ in rows])
+        is_wrong = torch.tensor([coordinate in wrong for coordinate, _ in rows], device="cpu")
         return cls(at, coordinates, analytical, analytical - difference, tolerance, is_wrong)
 
     def only_wrong(self) -> Evidence:

@@ -13,7 +13,6 @@ from gradscope.checker.point import Point
 from gradscope.facts.checks import Pattern
 
 _CLOSE = 1e-6
-_LARGEST_PLAIN = 16
 _FEWEST = 2
 
 Ratio = Callable[[int, float], float | None]

@@ -114,7 +114,7 @@ def _transposed(wrong: Evidence, search: Search) -> Told:
     shape = wrong.at.like.shape
     if len(shape) < 2 or shape[-1] != shape[-2] or wrong.at.like.is_complex():
         return None
-    across = torch.arange(len(wrong.at)).reshape(shape).transpose(-1, -2).reshape(-1)
+    across = torch.arange(len(wrong.at), device="cpu").reshape(shape).transpose(-1, -2).reshape(-1)
     off = [place for place, own in enumerate(wrong.coordinates.tolist()) if int(across[own]) != own]
     if not off:
         return None

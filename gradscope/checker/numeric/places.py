@@ -22,6 +22,8 @@ def place_of(evidence: Evidence, point: Point, agree: Agree) -> tuple[Pattern, s
     """In plain words ("only in row 3"); None where the wrong elements have nothing in common."""
     if bool(evidence.wrong.all()):
         return None
+    if evidence.at.like.dim() == 1 and int(evidence.wrong.sum()) > _MOST_NAMED:
+        return _region(evidence, point) or _rows(evidence, agree)
     return _rows(evidence, agree) or _border(evidence, agree) or _region(evidence, point)
 
 
@@ -47,8 +49,8 @@ def _rows(evidence: Evidence, agree: Agree) -> tuple[Pattern, str] | None:
 def _others(evidence: Evidence, dimension: int, wrong: set[int]) -> Tensor:
     """The coordinates of all elements whose index in a dimension is none of the wrong ones."""
     like = evidence.at.like
-    index = torch.arange(like.shape[dimension])
-    keep = ~torch.isin(index, torch.tensor(sorted(wrong)))
+    index = torch.arange(like.shape[dimension], device="cpu")
+    keep = ~torch.isin(index, torch.tensor(sorted(wrong), device="cpu"))
     view = [1] * like.dim()
     view[dimension] = like.shape[dimension]
     mask = keep.reshape(view).expand(like.shape).reshape(-1)
@@ -77,7 +79,7 @@ def _border(evidence: Evidence, agree: Agree) -> tuple[Pattern, str] | None:
     shape = evidence.at.like.shape
     if len(shape) < 2 or min(shape[-2:]) < 3 or evidence.at.like.is_complex():
         return None
-    inside = torch.zeros(shape, dtype=torch.bool)
+    inside = torch.zeros(shape, dtype=torch.bool, device="cpu")
     inside[..., 1:-1, 1:-1] = True
     mask = inside.reshape(-1)
     if bool((mask[evidence.coordinates] & evidence.wrong).any()) or int(evidence.wrong.sum()) < _FEWEST:

@@ -20,7 +20,7 @@ _TINY = 2.0**-40
 _SCATTERS = 8.0
 
 
-class _Dtypes(TorchFunctionMode):
+class Dtypes(TorchFunctionMode):
     """Notes the floating-point dtype of every tensor that a call of torch's returns.
 
     A dispatch mode would see more, but costs the import of torch's compiler.
@@ -48,7 +48,7 @@ def lowest_dtype(analytical: Analytical, gradients: Tensor) -> torch.dtype | Non
     """The least exact dtype below float64 that a forward computes in, or that holds all numbers of its
     gradients, which the cotangents' own 53 bits rule out otherwise; None where there is none.
     """
-    with _Dtypes() as watching:
+    with Dtypes() as watching:
         differentiable(analytical.point)
     lower = [dtype for dtype in watching.seen if torch.finfo(dtype).eps > torch.finfo(torch.float64).eps]
     if bool((gradients != 0).any()):
@@ -68,8 +68,3 @@ def scatter(analytical: Analytical, at: Input, point: Point, cotangents: Tensor)
     nearby = analytical.gradients(list(cotangents), point.with_leaves({at.place: tensor}))
     moved = torch.nan_to_num(nearby.values[at.number])
     return (moved - torch.nan_to_num(at.gradients)).abs() * _SCATTERS
-
-
-def text(dtype: torch.dtype) -> str:
-    """A dtype in torch's own words, without the package's name."""
-    return str(dtype).removeprefix("torch.")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 COTANGENTS = 3
+_SEED = 601
 _FIRST_RATIO = 1e-2
 _EDGES = (_FIRST_RATIO, 1e-4, 1e-7)
 _FEW = 8
@@ -21,24 +22,26 @@ _FEW = 8
 class Chance:
     """Random numbers from a generator of our own, the same in every run."""
 
-    def __init__(self, seed: int = 601) -> None:
-        self._generator = torch.Generator().manual_seed(seed)
+    def __init__(self) -> None:
+        self._generator = torch.Generator().manual_seed(_SEED)
 
     def gaussian(self, size: int) -> Tensor:
         """Numbers of a standard normal distribution."""
-        return torch.randn(size, generator=self._generator, dtype=torch.float64)
+        return torch.randn(size, generator=self._generator, dtype=torch.float64, device="cpu")
 
     def signed(self, size: int) -> Tensor:
         """Random signs times numbers between 1/2 and 3/2."""
-        numbers = torch.rand(size, generator=self._generator, dtype=torch.float64)
-        signs = torch.randint(0, 2, (size,), generator=self._generator, dtype=torch.float64) * 2 - 1
+        numbers = torch.rand(size, generator=self._generator, dtype=torch.float64, device="cpu")
+        signs = (
+            torch.randint(0, 2, (size,), generator=self._generator, dtype=torch.float64, device="cpu") * 2 - 1
+        )
         return signs * (numbers + 0.5)
 
     def some(self, among: Tensor, most: int) -> Tensor:
         """At most that many of the given numbers, without repetition, in order."""
         if among.numel() <= most:
             return among
-        order = torch.randperm(among.numel(), generator=self._generator)
+        order = torch.randperm(among.numel(), generator=self._generator, device="cpu")
         return among[order[:most]].sort().values
 
 

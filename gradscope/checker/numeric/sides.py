@@ -12,6 +12,7 @@ from gradscope.checker.numeric.directional import Directional, Input, unit
 
 _STEPS = (2.0**-12, 2.0**-16, 2.0**-20, 2.0**-24)
 _GROWS = 1.5  # from one step to the next, 16 times smaller: a root grows by 4, a jump by 16
+_COUNTS = 0.05
 _CLOSE = 1e-5
 
 
@@ -45,22 +46,30 @@ def sides(directional: Directional, at: Input, coordinate: int, here: Tensor) ->
     """Looks at both sides of one element; `here` are the outputs at the point. Derivatives are in the
     element's own unit.
     """
+    return sides_along(directional, at, unit(at, coordinate), here, float(at.scale[coordinate]))
+
+
+def sides_along(
+    directional: Directional, at: Input, direction: Tensor, here: Tensor, scale: float = 1.0
+) -> Sides:
+    """The same along any direction; derivatives are in units of `scale` of it."""
     cotangents = directional.cotangents
-    scale = float(at.scale[coordinate])
+    chosen = direction != 0
     steps = list(_STEPS)
     rows: list[list[Tensor]] = [[], []]
     changes: list[Tensor] = []
     for step in steps:
         moved = []
         for side, sign in enumerate((-1, 1)):
-            tensor, values = at.moved(sign * step * unit(at, coordinate))
+            tensor, values = at.moved(sign * step * direction)
             change = directional.forward({at.place: tensor}) - here
             moved.append(change)
-            rows[side].append((cotangents @ change) / (values - at.at)[coordinate])
+            gone = ((values - at.at)[chosen] / direction[chosen]).mean()  # in float32 not all of the step
+            rows[side].append((cotangents @ change) / (gone * scale))
         changes.append((moved[0] != 0) | (moved[1] != 0))
     below, above = torch.stack(rows[0]), torch.stack(rows[1])
     noise = torch.stack([directional.noise.of(cotangents, changed) for changed in changes])
-    noise = noise * 8 / (torch.tensor(steps, dtype=torch.float64) * scale)[:, None]
+    noise = noise * 8 / (torch.tensor(steps, dtype=torch.float64, device="cpu") * scale)[:, None]
     return _shape(below, above, noise)
 
 
@@ -69,9 +78,11 @@ def _shape(below: Tensor, above: Tensor, noise: Tensor) -> Sides:
     nan = torch.full_like(noise[0], float("nan"))
     if not (below.isfinite().all() and above.isfinite().all()):
         return Sides(Shape.EDGE, nan, nan, nan)
+    largest = torch.maximum(below[-1].abs(), above[-1].abs())
     for side in (below, above):
         size = side.abs()
         growing = (size[1:] > _GROWS * size[:-1] + noise[1:]).all(dim=0)
+        growing &= size[-1] > _COUNTS * largest  # next to a kink the flat side grows, from next to nothing
         if bool(growing.any()):
             jumps = bool((size[-1] > 8 * size[-2])[growing].any())
             return Sides(Shape.JUMP if jumps else Shape.INFINITE, nan, nan, nan)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import torch
 from torch import Tensor
 
 from gradscope.checker.numeric.directional import Directional, Estimate, Input, best
@@ -17,6 +18,7 @@ from gradscope.checker.numeric.directional import Directional, Estimate, Input, 
 _CLEAR = (2.0**-10, 2.0**-13, 2.0**-16, 2.0**-19, 2.0**-22)
 _SWEEP = tuple(2.0**-exponent for exponent in range(4, 34, 2))
 _SLACK = 0.02
+_GROWS = 8.0
 _FLAT = 3
 """So many step sizes must show the same difference."""
 
@@ -45,13 +47,17 @@ def examine(directional: Directional, at: Input, direction: Tensor, wanted: floa
     `wanted` is the tolerance below which nothing worth finding could hide.
     """
     estimates = []
-    for step in directional.steps:
-        estimate = directional.estimate(at, direction, step)
+    for number, step in enumerate(directional.steps):
+        # The first is made even where no time is left: at most four evaluations too many.
+        limit = directional.forward.limit if number else None
+        with directional.forward.limited(limit):
+            estimate = directional.estimate(at, direction, step)
         estimates.append(estimate)
         if not estimate.disagrees and directional.resolves(estimate, wanted):
             return Examined(Verdict.AGREES, estimate, tuple(estimates))
         if estimate.finite and estimate.disagrees:
             break
+    directional.look_closer()
     touched = directional.touched(at, direction)
     judged = judge([directional.estimate(at, direction, step, touched) for step in _CLEAR])
     if judged.verdict in (Verdict.UNSTEADY, Verdict.NOT_FINITE):
@@ -73,8 +79,18 @@ def judge(estimates: Sequence[Estimate]) -> Examined:
     if contradicting:  # what a larger step sees is gone: a kink between the two
         return _below(finite, contradicting[0])
     same = [one for one in finite if _tells(one, surest, row) and _same(one, surest, row)]
-    verdict = Verdict.WRONG if len(same) >= _FLAT else Verdict.UNSTEADY
-    return Examined(verdict, surest, tuple(finite))
+    flat = len(same) >= _FLAT and not _diverges(same[0], same[-1], row)
+    return Examined(Verdict.WRONG if flat else Verdict.UNSTEADY, surest, tuple(finite))
+
+
+def _diverges(largest: Estimate, smallest: Estimate, row: int) -> bool:
+    """Whether the numerical derivative settles less and less as the step shrinks, and not by rounding.
+
+    Forward turns many times within the smallest step then: next to what backward gives, all differences of
+    such a forward are nothing, and look as if they agreed.
+    """
+    beyond = smallest.apart[row] > smallest.noise[row]
+    return bool(beyond & (smallest.apart[row] > _GROWS * largest.apart[row]))
 
 
 def _below(finite: Sequence[Estimate], first: Estimate) -> Examined:
@@ -89,5 +105,6 @@ def _tells(one: Estimate, surest: Estimate, row: int) -> bool:
 
 def _same(one: Estimate, surest: Estimate, row: int) -> bool:
     apart = (one.difference[row] - surest.difference[row]).abs()
-    slack = _SLACK * surest.difference[row].abs()
+    # A backward that is far too large differs by the same from any noise: the numerical derivative counts.
+    slack = _SLACK * torch.minimum(surest.difference[row].abs(), surest.numerical[row].abs())
     return bool(apart <= one.tolerance[row] + surest.tolerance[row] + slack)

@@ -49,10 +49,10 @@ def _is_piecewise_constant(directional: Directional, at: Input, chance: Chance) 
     forward = directional.forward
     here = forward()
     differs = False
-    everywhere = torch.arange(len(at))
+    everywhere = torch.arange(len(at), device="cpu")
     size = float(at.scale.max())
     for number in range(_PLACES):
-        move = torch.zeros(len(at), dtype=torch.float64)
+        move = torch.zeros(len(at), dtype=torch.float64, device="cpu")
         if number:
             move = chance.gaussian(len(at)) * size * 2.0 ** (number - 1)
         direction = direction_over(at, everywhere, chance.signed(len(at))) * _TINY

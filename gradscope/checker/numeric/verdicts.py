@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import torch
@@ -9,9 +10,10 @@ from torch import Tensor
 
 from gradscope.checker.numeric.bisection import Search
 from gradscope.checker.numeric.coordinates import index_of
-from gradscope.checker.numeric.directional import Directional, Estimate, Input
+from gradscope.checker.numeric.directional import Directional, Estimate, Input, direction_over
+from gradscope.checker.numeric.gradients import Limit, OutOfTime
 from gradscope.checker.numeric.probes import Chance
-from gradscope.checker.numeric.sides import Shape, Sides, sides
+from gradscope.checker.numeric.sides import Shape, Sides, sides, sides_along
 from gradscope.checker.numeric.steps import Examined, Verdict
 from gradscope.checker.point import Deadline
 
@@ -19,7 +21,10 @@ _ROUNDS = 8
 _MOST_NOT_FINITE = 8
 _TELLING = 1e-2
 _ALIKE = 2.0**-19
+_MOST_ALIKE = 2.0**-10
 _MANY = 8.0
+_FAR_BEYOND = 10.0  # in units of the tolerance
+_KEPT_BACK = 0.3  # of the time: to say what was found
 _SMALLEST = 1e-5  # relative: what a constant with too few digits makes
 
 
@@ -29,8 +34,9 @@ class InputVerdict:
 
     `wrong` are mistakes, `looked` elements that were found to agree; the gradients of `kinks` are none of
     the one-sided derivatives, nor between; those of `not_finite` are NaN or Inf where the derivative is
-    not. `small` is a relative difference too small to be a mistake. `searched_all` says that all elements
-    but the wrong ones agree.
+    not. `block` are elements of which some are wrong, where time ran out before it was known which. `small`
+    is a relative difference too small to be a mistake. `searched_all` says that all elements but the wrong
+    ones agree.
     """
 
     at: Input
@@ -40,6 +46,7 @@ class InputVerdict:
     kinks: dict[int, Sides] = field(default_factory=dict)
     not_finite: dict[int, float] = field(default_factory=dict)
     agreement: float | None = None  # the largest relative difference; None where nothing was telling
+    block: tuple[Tensor, Estimate] | None = None
     small: float = 0.0
     searched_all: bool = False
     complete: bool = True
@@ -48,7 +55,7 @@ class InputVerdict:
     @property
     def differs(self) -> bool:
         """Whether anything is to be reported."""
-        return bool(self.wrong or self.kinks or self.not_finite)
+        return bool(self.wrong or self.kinks or self.not_finite or self.block is not None)
 
 
 class InputCheck:
@@ -61,21 +68,58 @@ class InputCheck:
         self.at = at
         self.here = here
         self.deadline = deadline
-        self.search = Search(directional, at, chance, deadline)
+        self.search = Search(directional, at, chance)
         self.verdict = InputVerdict(at, self.search)
+        self._alike = _ALIKE
+        self._block: tuple[Tensor, Examined, Tensor] | None = None  # what differed, and the part it came to
 
     def run(self, most: int) -> InputVerdict:
         """Rounds of probing until all that is left agrees, or mistakes were found (up to `most` at once)."""
+        forward = self.directional.forward
+        # What differed and could not be followed to its elements in time is not known to be right.
+        in_time = False
+        with forward.limited(Limit(self.deadline, _KEPT_BACK)), suppress(OutOfTime):
+            in_time = self._rounds(most)
+        if not in_time and not self.verdict.differs:
+            with forward.limited(Limit(self.deadline, 0.0)), suppress(OutOfTime):
+                self._confirm_block()
+        self.verdict.complete = in_time or self.verdict.differs
+        return self.verdict
+
+    def _rounds(self, most: int) -> bool:
+        """Whether all could be followed. Raises OutOfTime."""
         self._leave_out_not_finite()
         for _ in range(_ROUNDS):
             differing = self._differing()
             if not differing:
-                return self.verdict
-            if not self._follow(differing, most) or self.verdict.wrong or self.deadline.is_over:
                 break
-        # What differed and could not be followed to its elements in time is not known to be right.
-        self.verdict.complete = self.verdict.differs or not self.deadline.is_over
-        return self.verdict
+            if not self._follow(differing, most) or self.verdict.wrong:
+                break
+            # Where kinks are many, more and more of what lies next to one is left out with it.
+            self._alike = min(8 * self._alike, _MOST_ALIKE)
+        return self._block is None
+
+    def _confirm_block(self) -> None:
+        """Whether what differs along a direction is a mistake: flat over the step sizes, far beyond what is
+        uncertain, and neither a kink nor a jump. Then so is what differs among a part of its elements.
+        """
+        if self._block is None:
+            return
+        group, seen, block = self._block
+        if seen.verdict is not Verdict.WRONG or seen.estimate is None or _is_small(seen):
+            return
+        if seen.estimate.excess < _FAR_BEYOND:
+            return
+        numbers = self.search.chance.signed(len(self.at))
+        whole = direction_over(self.at, group, numbers)
+        if sides_along(self.directional, self.at, whole, self.here).shape is not Shape.SMOOTH:
+            return
+        self.verdict.block = (group, seen.estimate)
+        estimate = self.directional.estimate(
+            self.at, direction_over(self.at, block, numbers), seen.estimate.step
+        )
+        if estimate.finite and estimate.excess > _FAR_BEYOND:
+            self.verdict.block = (block, estimate)
 
     def _differing(self) -> list[tuple[Tensor, Examined]]:
         """The groups of elements whose directions differ; notes how well the others agree."""
@@ -110,6 +154,8 @@ class InputCheck:
         for group, examined in differing:
             found = self.search.descend(group, examined, most)
             any_found = any_found or bool(found.elements)
+            if found.block is not None and self._block is None:
+                self._block = (group, examined, found.block)
             self.verdict.searched_all &= found.complete
             for coordinate, seen in found.elements.items():
                 if not self.search.excluded[coordinate]:
@@ -136,7 +182,7 @@ class InputCheck:
     def _leave_out(self, coordinate: int, note: str = "") -> None:
         """This element and all of nearly the same value, which behave alike."""
         apart = (self.at.at - self.at.at[coordinate]).abs()
-        self.search.excluded |= apart <= _ALIKE * self.at.scale
+        self.search.excluded |= apart <= self._alike * self.at.scale
         self.search.excluded[coordinate] = True
         if note and len(self.verdict.notes) < 2:
             self.verdict.notes.append(note)

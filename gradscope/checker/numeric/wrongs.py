@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import torch
+from torch import Tensor
 
 from gradscope.checker.numeric.bisection import Search
 from gradscope.checker.numeric.coordinates import index_of
 from gradscope.checker.numeric.directional import Directional, Estimate, Input
 from gradscope.checker.numeric.entry import entry
 from gradscope.checker.numeric.evidence import Evidence
-from gradscope.checker.numeric.gradients import Analytical
+from gradscope.checker.numeric.gradients import Analytical, Limit, OutOfTime
 from gradscope.checker.numeric.patterns import Surroundings, pattern_of
-from gradscope.checker.numeric.precision import lowest_dtype, rounding_of, scatter, text
+from gradscope.checker.numeric.precision import lowest_dtype, rounding_of, scatter
 from gradscope.checker.numeric.probes import Chance
 from gradscope.checker.numeric.steps import Examined, Verdict
 from gradscope.checker.numeric.surrogates import surrogate
-from gradscope.checker.numeric.verdicts import InputVerdict, where
+from gradscope.checker.numeric.verdicts import InputVerdict, relative, where
 from gradscope.checker.point import Deadline, Point
 from gradscope.facts.checks import Cause, Pattern, WrongGradient
+from gradscope.recorder.stats import dtype_name
 
 _LOOK_AT_ALL = 128
 _LOOK_AT = 96
 _ENOUGH_EXACT = 8
 _COMPARED = 32
+_FEW_DIGITS = 1e-9  # no constant that is written out has more
+_SEVERAL = 3
+_NEARLY = 1e-3
 
 
 class Wrongs:
@@ -46,7 +52,11 @@ class Wrongs:
         self.deadline = deadline
         self.verdicts = verdicts
         self.notes: list[str] = []
+        self._small: dict[str, float] = {}
         self.deliberate = False
+        self.replaced: torch.dtype | None = (
+            None  # what float64 takes the place of in forward, not in backward
+        )
 
     def facts(self, *, locate: bool) -> list[WrongGradient]:
         """One fact for each input that differs, and notes about differences that are no mistakes.
@@ -56,17 +66,18 @@ class Wrongs:
         for verdict in self.verdicts:
             self._excuse_rounding(verdict)
         chosen = dict(self._surrogates())
+        self.directional.forward.limit = Limit(self.deadline, 0.0)
         facts = []
         for verdict in self.verdicts:
             if verdict.wrong:
-                if not locate:
-                    facts.append(self._somewhere(verdict, bool(chosen)))
-                else:
-                    facts.append(self._surrogate(verdict) if chosen else self._wrong(verdict))
+                facts.append(self._fact_of(verdict, bool(chosen), locate=locate))
+            elif verdict.block is not None:
+                facts.append(self._block(verdict, *verdict.block, bool(chosen)))
             elif verdict.kinks:
                 facts.append(self._kink(verdict))
             elif verdict.not_finite:
                 facts.append(self._not_finite(verdict))
+        self.directional.forward.limit = None
         if chosen:
             self._say_deliberate(*next(iter(chosen.items())))
         return facts
@@ -74,13 +85,17 @@ class Wrongs:
     # ------------------------------------------------------------ rounding
 
     def _lower(self, at: Input) -> torch.dtype | None:
-        return lowest_dtype(self.analytical, at.gradients)
+        lower = [self.replaced, lowest_dtype(self.analytical, at.gradients)]
+        known = [dtype for dtype in lower if dtype is not None]
+        return max(known, key=lambda dtype: torch.finfo(dtype).eps, default=None)
 
     def _excuse_rounding(self, verdict: InputVerdict) -> None:
         """Takes differences away that rounding explains."""
         at = verdict.at
         if verdict.small:
-            self._say_small(at, verdict.small)
+            room = scatter(self.analytical, at, self.point, self.directional.cotangents)
+            own = float(room.median()) / max(float(at.gradients.abs().median()), 1e-300)
+            self._say_small(at, verdict.small, is_clear=verdict.small > max(_FEW_DIGITS, own))
         if not verdict.wrong or not at.returned:
             return
         room = scatter(self.analytical, at, self.point, self.directional.cotangents)
@@ -94,19 +109,63 @@ class Wrongs:
             beyond = apart > room[:, coordinate] + seen.estimate.tolerance / at.scale[coordinate]
             if not bool(beyond.any()):
                 del verdict.wrong[coordinate]
-                self._say_small(at, float(apart.max()))
+                self._say_small(at, relative(seen), is_clear=False)
 
-    def _say_small(self, at: Input, size: float) -> None:
+    def _say_small(self, at: Input, size: float, *, is_clear: bool) -> None:
+        """One note for an input, about the largest difference in units of the gradient; `is_clear` where it
+        is the same at every step size, and beyond what backward's own numbers scatter.
+        """
+        if size <= self._small.get(at.name, -1.0):
+            return
+        self._small[at.name] = size
         lower = self._lower(at)
+        start = f"{at.name}: the gradient differs by "
+        self.notes[:] = [note for note in self.notes if not note.startswith(start)]
         if lower is not None:
-            inside = f"{text(lower)} is used inside"
-            self.notes.append(
-                f"{at.name}: the gradient differs by {size:.0e}, which rounding explains: {inside}"
-            )
+            inside = f"{dtype_name(lower)} is used inside"
+            self.notes.append(f"{start}{size:.0e}, which rounding explains: {inside}")
         else:
-            self.notes.append(f"{at.name}: the gradient differs by {size:.0e}, no more than rounding would")
+            self.notes.append(
+                f"{start}{size:.0e} of its size, more than float64 rounds: probably a constant "
+                "with too few digits"
+                if is_clear
+                else f"{start}{size:.0e} of its size, no more than its own rounding would"
+            )
 
     # ------------------------------------------------------------ facts
+
+    def _fact_of(self, verdict: InputVerdict, is_surrogate: bool, *, locate: bool) -> WrongGradient:
+        """As much as there is time for."""
+        if locate:
+            with suppress(OutOfTime):
+                return self._surrogate(verdict) if is_surrogate else self._wrong(verdict)
+        return self._somewhere(verdict, is_surrogate)
+
+    def _block(
+        self, verdict: InputVerdict, block: Tensor, estimate: Estimate, is_surrogate: bool
+    ) -> WrongGradient:
+        """Some elements of a block, which one is not known: the derivatives are those along a direction."""
+        at = verdict.at
+        row = _worst_row(estimate)
+        alone = block.numel() == 1
+        unit = float(at.scale[block[0]]) if alone else 1.0
+        numerical = float(estimate.numerical[row]) / unit
+        analytical = numerical + float(estimate.difference[row]) / unit
+        among = f"among {block.numel():,} of {len(at):,} elements" if block.numel() < len(at) else "somewhere"
+        words = (
+            "time ran out before the other elements were looked at"
+            if alone
+            else f"{among}: time ran out before it was known where (both derivatives are those along one "
+            "random direction)"
+        )
+        return self._fact(
+            at,
+            index_of(int(block[0]), at.like) if alone else (),
+            (self.analytical.positions[0], None),
+            (analytical if at.returned else None, numerical, float(estimate.tolerance[row]) / unit),
+            Cause.SURROGATE if is_surrogate else Cause.FORMULA if at.returned else Cause.MISSING,
+            pattern_text=words,
+        )
 
     def _somewhere(self, verdict: InputVerdict, is_surrogate: bool) -> WrongGradient:
         """The worst element that was come by, and its gradient summed over the outputs."""
@@ -150,6 +209,8 @@ class Wrongs:
         assert seen.estimate is not None
         found = entry(self.directional, self.analytical, at, coordinate, seen, _worst_row(seen.estimate))
         pattern, words = self._pattern(verdict) if at.returned else (Pattern.NONE, "")
+        if at.returned and pattern is Pattern.NONE and self._is_nearly_right(verdict):
+            words = "nearly right in every element: probably a constant with too few digits"
         return self._fact(
             at,
             index_of(coordinate, at.like),
@@ -173,6 +234,13 @@ class Wrongs:
         inputs = [one.at for one in self.verdicts]
         around = Surroundings(self.point, self.analytical, self.directional, inputs)
         return pattern_of(evidence, search, around)
+
+    def _is_nearly_right(self, verdict: InputVerdict) -> bool:
+        """Whether what is wrong is so by less than a thousandth of the largest gradient, and is not few."""
+        at = verdict.at
+        largest = float(at.gradients.abs().max())
+        apart = [_apart(at, *item) for item in verdict.wrong.items()]
+        return len(apart) >= _SEVERAL and max(apart) < _NEARLY * largest
 
     def _kink(self, verdict: InputVerdict) -> WrongGradient:
         at = verdict.at
@@ -271,6 +339,7 @@ class Wrongs:
             pattern_text=pattern_text,
             wrong=wrong,
             looked_at=looked_at,
+            elements=len(at) if 1 < looked_at < len(at) else 0,
         )
 
     # ------------------------------------------------------------ surrogates
@@ -281,13 +350,19 @@ class Wrongs:
         """
         for verdict in self.verdicts:
             at = verdict.at
-            if verdict.wrong and at.returned:
+            if (verdict.wrong or verdict.block is not None) and at.returned:
                 reason = surrogate(self.point, self.analytical, self.directional, at, self.chance)
                 if reason:
                     yield at.name, reason
 
     def _say_deliberate(self, name: str, reason: str) -> None:
         self.deliberate = True
+        others = [verdict.at.name for verdict in self.verdicts if verdict.wrong and verdict.at.name != name]
+        if others:
+            self.notes.append(
+                f"the gradient of {', '.join(others)} differs too: it is taken to follow from the surrogate "
+                f"for {name}, and whether its formula is right was not judged"
+            )
         self.notes.append(
             f"{reason}, and backward is a surrogate for {name}: declare it with a comment "
             "`# gradscope: approximate[straight-through]` above the class"

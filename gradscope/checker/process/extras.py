@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -17,8 +16,7 @@ from gradscope.checker.ways.curves import sweep
 from gradscope.checker.ways.table import ways
 from gradscope.errors import TargetError
 from gradscope.facts import CheckedFunction
-from gradscope.loader.ending import run_to_end
-from gradscope.loader.importing import attribute_of, import_target
+from gradscope.loader.importing import attribute_of, import_target, is_file_of, read_named
 from gradscope.loader.sweeps import Against, Sweep, read_against, read_sweep
 from gradscope.loader.target import Kind, Target
 
@@ -82,26 +80,13 @@ def _first_point(subject: Subject, samples: Sequence[Sample]) -> Point | None:
 
 def _derivative(written: Against, request: Request, module: ModuleType) -> Callable[..., Any]:
     target = Target(request.against, Kind.FILE_ATTRIBUTE, written.path or request.place, written.name)
-    found: list[object] = []
-    if not written.path or _is_file_of(module, target):
-        try:
-            found.append(attribute_of(module, target))
-        except TargetError as error:
-            raise TargetError(f"--against {request.against}: {error.what}", where=error.where) from None
-    else:
-        end = run_to_end(lambda: found.append(attribute_of(import_target(target), target)), _unheard)
-        if not found:
-            reason = f"{end.error.type}: {end.error.message}" if end.error else f"exit {end.exit_status}"
-            raise TargetError(f"--against {request.against} cannot be imported: {reason}")
-    if not callable(found[0]):
-        raise TargetError(f"--against {request.against} is not a function")
-    return found[0]
+    option = f"--against {request.against}"
 
+    def read() -> object:
+        is_here = not written.path or is_file_of(module, target)
+        return attribute_of(module if is_here else import_target(target), target)
 
-def _is_file_of(module: ModuleType, target: Target) -> bool:
-    file = getattr(module, "__file__", None)
-    return file is not None and os.path.isfile(target.where) and os.path.samefile(file, target.where)
-
-
-def _unheard(_error: BaseException) -> None:
-    """The end of the import says it."""
+    derivative = read_named(option, read)
+    if not callable(derivative):
+        raise TargetError(f"{option} is not a function")
+    return derivative

@@ -12,9 +12,11 @@ import torch
 
 from gradscope.checker.cases import all_cases
 from gradscope.checker.models.checking import check_model
+from gradscope.checker.models.loss import Loss
 from gradscope.checker.point import Deadline, Sample
 from gradscope.checker.process.extras import Extras
 from gradscope.checker.process.messages import CheckedAny
+from gradscope.checker.raised import raised, raised_at
 from gradscope.checker.run import Limits, check_function, described
 from gradscope.checker.samples.arguments import samples_for
 from gradscope.checker.subject import Subject
@@ -24,18 +26,20 @@ from gradscope.errors import GradscopeError, TargetError
 from gradscope.facts import CheckedModel, SubjectKind
 from gradscope.finding import Location
 from gradscope.loader.inputs import Inputs
-from gradscope.recorder.places import traceback_locations
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How the functions of one module are checked. `seconds` is the time for each, None for no limit."""
+    """How the functions of one module are checked. `seconds` is the time for each, None for no limit; `loss`
+    is that of an nn.Module.
+    """
 
     module: ModuleType | None
     given: Inputs | None
     seconds: float | None
     device: torch.device
     extras: Extras = field(default_factory=Extras)
+    loss: Loss | None = None
 
     def check(
         self,
@@ -51,7 +55,7 @@ class Terms:
         if not samples:
             return failed(subject, why)
         if subject.kind is SubjectKind.MODULE:
-            return check_model(subject, samples[0], limits.deadline())
+            return check_model(subject, samples[0], limits.deadline(), self.loss)
         checked = check_function(subject, samples, limits, watched, self.device)
         if not checked.is_checked:
             return checked
@@ -64,12 +68,12 @@ class Terms:
         except GradscopeError:
             raise
         except SystemExit as leaving:
-            return failed(subject, f"it calls sys.exit({leaving.code!r})", _last_place(leaving))
+            return failed(subject, f"it calls sys.exit({leaving.code!r})", raised_at(leaving))
         except KeyboardInterrupt as error:
-            return failed(subject, "it raises KeyboardInterrupt", _last_place(error))
+            return failed(subject, "it raises KeyboardInterrupt", raised_at(error))
         except Exception as error:  # noqa: BLE001  one function's fault must not cost the others
             traceback.print_exception(error)
-            return failed(subject, f"a fault of gradscope's own: {type(error).__name__}: {error}")
+            return failed(subject, f"a fault of gradscope's own: {raised(error)}")
 
 
 def _import_late(subject: Subject) -> None:
@@ -115,9 +119,3 @@ def failed(subject: Subject, why: str, place: Location | None = None) -> Checked
     if isinstance(known, CheckedModel):
         return replace(known, failure=why)
     return replace(known, failure=why, failed_at=place)
-
-
-def _last_place(error: BaseException) -> Location | None:
-    """The innermost line of the user's that an exception passed through."""
-    places = list(traceback_locations(error.__traceback__))
-    return places[-1] if places else None

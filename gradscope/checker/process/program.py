@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -14,7 +12,8 @@ from types import ModuleType
 from torch import nn
 from torch.autograd import Function
 
-from gradscope.checker.point import seeded
+from gradscope.checker.generators import seeded
+from gradscope.checker.models.loss import asked_loss
 from gradscope.checker.process.extras import Extras
 from gradscope.checker.process.messages import (
     Began,
@@ -29,7 +28,6 @@ from gradscope.checker.process.messages import (
 from gradscope.checker.process.one import Terms, described_any, failed, not_checkable
 from gradscope.checker.process.request import Request
 from gradscope.checker.process.running import run_program
-from gradscope.checker.process.targets import own_program
 from gradscope.checker.samples.capture import Capture
 from gradscope.checker.subject import Subject
 from gradscope.checker.subjects.discovery import subject_of, subjects_of
@@ -39,47 +37,16 @@ from gradscope.facts import CheckedFunction, CheckedModel, Recording, SubjectKin
 from gradscope.loader.ending import run_to_end
 from gradscope.loader.importing import attribute_of, import_target
 from gradscope.loader.inputs import asked_inputs
+from gradscope.loader.loss import check_loss
 from gradscope.loader.placement import choose_device, seed_everything
-from gradscope.loader.target import Kind, Target
+from gradscope.loader.target import Target
 from gradscope.recorder.sources import collect_sources
-
-
-def check_file(path: str, name: str = "") -> tuple[CheckedFunction, ...]:
-    """Checks the functions of a file in this process, or the one of that name.
-
-    For files that can be trusted: what a function does to its process, it does to this one. Raises
-    UsageError for what cannot be checked.
-    """
-    target = Target(f"{path}:{name}", Kind.FILE_ATTRIBUTE, path, name) if name else None
-    target = target or Target(path, Kind.SCRIPT, path)
-    found: list[CheckedFunction] = []
-
-    def hear(message: Message) -> None:
-        if isinstance(message, Checked) and isinstance(message.function, CheckedFunction):
-            found.append(message.function)
-
-    main, modules = sys.modules["__main__"], set(sys.modules)
-    path_before, arguments = sys.path[:], sys.argv[:]
-    try:
-        run_request(Request(target, program=own_program(target)), hear)
-    finally:
-        sys.modules["__main__"] = main
-        sys.path[:], sys.argv[:] = path_before, arguments
-        for added in [
-            key for key, module in sys.modules.items() if key not in modules and _is_at(module, path)
-        ]:
-            del sys.modules[added]
-    return tuple(found)
-
-
-def _is_at(module: ModuleType, path: str) -> bool:
-    file = getattr(module, "__file__", None)
-    return file is not None and os.path.realpath(file) == os.path.realpath(path)
 
 
 def run_request(request: Request, say: Callable[[Message], None]) -> None:
     """Does what is asked for, and tells it as it goes. GradscopeError for what cannot be done."""
     device = choose_device(request.device)
+    check_loss(request.loss or None)
     if request.seed is not None:
         seed_everything(request.seed)
     # The same inputs in every run; the program's own generators stay as Python left them.
@@ -96,7 +63,8 @@ def run_request(request: Request, say: Callable[[Message], None]) -> None:
     _check_one(request, subjects)
     functions = tuple(described_any(subject) for subject in subjects)
     say(Found(functions, environment(), str(device), _sources(functions)))
-    terms = Terms(module, given, request.seconds, device, extras)
+    loss = asked_loss(request.loss, module) if request.loss else None
+    terms = Terms(module, given, request.seconds, device, extras, loss)
     for subject in subjects:
         if subject.name not in request.done:
             say(Began(Stage.FUNCTION, subject.name))
@@ -173,7 +141,15 @@ _FEW = 3
 
 
 def _check_one(request: Request, subjects: Sequence[Subject]) -> None:
-    """Raises TargetError where an option that speaks of one function meets several, or a module."""
+    """Raises TargetError where an option that speaks of one function meets several, or a module; and where
+    `--loss` meets no module.
+    """
+    if request.loss and not any(subject.kind is SubjectKind.MODULE for subject in subjects):
+        raise TargetError(
+            f"--loss {request.loss} is for an nn.Module, and {subjects[0].name} is none: its gradients are "
+            "checked whatever comes after it",
+            try_next=f"gradscope check {request.target.text}",
+        )
     if not (request.against or request.sweep):
         return
     option = f"--against {request.against}" if request.against else f"--sweep {request.sweep}"
@@ -218,17 +194,13 @@ def _imported(request: Request, say: Callable[[Message], None]) -> ModuleType | 
     """The target's module; None where its own code failed, which is told."""
     say(Began(Stage.IMPORT))
     modules: list[ModuleType] = []
-    end = run_to_end(lambda: modules.append(import_target(request.module)), _unheard)
+    end = run_to_end(lambda: modules.append(import_target(request.module)))
     if modules:
         return modules[0]
     recording = Recording(program=end)
     status = end.exit_status or 1
     say(ImportFailed(end.error, status, environment(), collect_sources(recording)))
     return None
-
-
-def _unheard(_error: BaseException) -> None:
-    """The end of the import says it."""
 
 
 def _sources(checked: Sequence[CheckedAny]) -> Mapping[str, tuple[str, ...]]:

@@ -19,7 +19,8 @@ class Request:
     target's own `__main__`, the script of `--capture`, or None for nothing.
 
     `seconds` is the time to measure one function. `against` is "[FILE:]FUNCTION" and `sweep`
-    "NAME=FROM:TO[:COUNT]", "" where they were not given. `done` names functions that need no check any more.
+    "NAME=FROM:TO[:COUNT]", `loss` what `--loss` names; "" where they were not given. `done` names functions
+    that need no check any more.
     """
 
     target: Target
@@ -31,6 +32,7 @@ class Request:
     seconds: float = SECONDS
     against: str = ""
     sweep: str = ""
+    loss: str = ""
     done: frozenset[str] = frozenset()
 
     @property

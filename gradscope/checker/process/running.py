@@ -45,7 +45,7 @@ def run_program(target: Target, seconds: float, *, own: bool) -> Ran:
     """
     program = _Program(Script(target), _block(target) if own else None, seconds)
     with _kept(), program.time_limit():
-        end = run_to_end(program.run, _unheard)
+        end = run_to_end(program.run)
     module = program.script.main if program.has_come_to_main else None
     return Ran(module, program.told(end, f"{target.text}'s own __main__" if own else target.text))
 
@@ -145,7 +145,3 @@ def _kept() -> Iterator[None]:
         if torch.get_default_device() != device:
             torch.set_default_device(device)
         torch.set_grad_enabled(grad)
-
-
-def _unheard(_error: BaseException) -> None:
-    """Nothing is recorded that an error could explain."""

@@ -11,6 +11,8 @@ from gradscope.errors import TargetError
 from gradscope.loader.target import Kind, Target, parse_target
 from gradscope.syntax.entry import main_block
 
+_SIGNS = ("Function", "custom_op")
+_FEW = 3
 _EXAMPLES = (
     "gradscope check ops.py",
     "gradscope check ops.py:Softmax --input 'randn(4, 3)'",
@@ -28,6 +30,8 @@ def parse_words(words: Sequence[str], run_module: str | None = None) -> Target:
         raise TargetError("say what to check", try_next=_EXAMPLES)
     if run_module is None and _is_module(words[0]):
         return replace(parse_target(words[1:], words[0]), text=words[0])
+    if run_module is None and os.path.isdir(words[0]):
+        raise _folder(words[0])
     target = parse_target(words, run_module)
     if target.kind is Kind.SCRIPT and not target.where.endswith((".py", ".pyw")):
         raise TargetError(
@@ -35,6 +39,16 @@ def parse_words(words: Sequence[str], run_module: str | None = None) -> Target:
             try_next=_EXAMPLES,
         )
     return target
+
+
+def _folder(path: str) -> TargetError:
+    """The error for a folder; the files of it that speak of what could be checked are named."""
+    files = sorted(entry.path for entry in os.scandir(path) if entry.name.endswith(".py") and entry.is_file())
+    able = [file for file in map(os.path.normpath, files) if any(word in _text(file) for word in _SIGNS)]
+    return TargetError(
+        f"{path} is a folder; one file or module is checked at a time",
+        try_next=[f"gradscope check {file}" for file in able[:_FEW]] or _EXAMPLES,
+    )
 
 
 def _is_module(word: str) -> bool:
@@ -70,6 +84,21 @@ def own_program(target: Target) -> Target | None:
     if module:
         return Target(target.where, Kind.RUN_MODULE, module, "", target.arguments)
     return Target(target.where, Kind.SCRIPT, target.where, "", target.arguments)
+
+
+def unused_arguments(target: Target, *, no_run: bool) -> TargetError:
+    """The error for arguments where no program runs that could be given them: mostly a second target."""
+    more = [word for word in target.arguments if os.path.isfile(word.partition(":")[0])]
+    why = "--no-run" if no_run else f"{target.where} has no __main__ block that is run"
+    if more:
+        return TargetError(
+            f"one file or module is checked at a time, and {more[0]} is a second",
+            try_next=[f"gradscope check {word}" for word in more[:_FEW]],
+        )
+    return TargetError(
+        f"{' '.join(target.arguments)} would be given to no program: {why}",
+        try_next=f"gradscope check {target.text} --capture train.py -- {' '.join(target.arguments)}",
+    )
 
 
 def _in_package(path: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 from gradscope.checker.point import Deadline, Sample
+from gradscope.checker.raised import raised
 from gradscope.checker.samples.inference import infer
 from gradscope.checker.subject import Subject
 from gradscope.errors import InputError
@@ -38,8 +40,7 @@ def samples_for(
     except InputError as error:
         return [], error.what
     except Exception as error:  # noqa: BLE001  the user's own function may raise anything
-        reason = str(error).strip().partition("\n")[0]
-        return [], f"{HOOK} raises {type(error).__name__}: {reason}"
+        return [], f"{HOOK} raises {raised(error)}"
     if own or captured:
         return [positional(subject, each) for each in (*own, *captured)], ""
     return infer(subject, deadline or Deadline(1.0))
@@ -61,7 +62,7 @@ def positional(subject: Subject, sample: Sample) -> Sample:
     bound = subject.signature.bind(*sample.args, **sample.kwargs)
     if bound.kwargs:  # in front of them stand parameters that were left out
         bound.apply_defaults()
-    return Sample(bound.args, {}, sample.source, sample.origin)
+    return replace(sample, args=bound.args, kwargs={})
 
 
 def hook_samples(subject: Subject, module: ModuleType | None) -> list[Sample]:

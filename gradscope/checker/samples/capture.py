@@ -16,13 +16,13 @@ from torch.autograd.function import _SingleLevelFunction
 from torch.utils import _pytree as pytree
 
 from gradscope.checker.point import Sample
-from gradscope.checker.samples.call_keys import MADE_FOR_OPS, Key, key_of_class, key_of_subject
 from gradscope.checker.samples.double_use import DoubleUse
 from gradscope.checker.samples.held_tensors import HeldTensors
 from gradscope.checker.samples.kept_calls import KeptCall, KeptCalls, Memory
 from gradscope.checker.samples.program_mode import OpaqueRegions, ProgramMode
 from gradscope.checker.samples.trials import try_forward
 from gradscope.checker.subject import Subject
+from gradscope.checker.subjects.keys import MADE_FOR_OPS, Key, key_of_class, key_of_subject
 from gradscope.checker.watched import Watched
 from gradscope.recorder.now import Now
 from gradscope.recorder.patches import Patches, named_like

@@ -24,6 +24,7 @@ from gradscope.recorder.graph import walk
 from gradscope.recorder.places import Loc
 
 _current_sequence_nr = torch._C._autograd._get_sequence_nr
+_KEY = "gradscope: made in the backward of"
 _CUTTING = frozenset(["detach", "detach_", "item", "numpy", "tolist", "requires_grad_"])
 
 
@@ -99,6 +100,7 @@ class DoubleUse:
                 made = gradient.grad_fn
                 if made is not None and made._sequence_nr() >= began:
                     made.register_prehook(self._differentiated(function, this))
+                    made.metadata[_KEY] = function  # type: ignore[index]  # torch's stub says method
                 elif not gradient.requires_grad:
                     this.dropped.append((function, node))
 
@@ -129,10 +131,11 @@ class DoubleUse:
         """A backward has ended. `gradients` are what `autograd.grad` returns, None where they accumulate."""
         self._stack.passes.remove(this)
         self._last = self._stack.passes[-1] if self._stack.passes else None
-        if not raised:
-            self._look_at(roots, this)
-            if this.dropped:
-                self._follow(this, gradients)
+        if not raised and this.dropped:
+            self._follow(this, gradients)
+        self._look_at(roots, this)
+        if raised or _is_unused(this, gradients):
+            self._look_for_unused(roots, this)
         this.inputs, this.dropped = (), []  # hooks of nodes hold the pass: it must not hold the graph
 
     def _look_at(self, roots: Sequence[Any], this: _Pass) -> None:
@@ -142,6 +145,21 @@ class DoubleUse:
         for loss in losses:
             if where is not None and _matters(loss, this):
                 self.twice.setdefault(loss.function, where)
+
+    def _look_for_unused(self, roots: Sequence[Any], this: _Pass) -> None:
+        """Whether this pass asked in vain for the derivative of a gradient, whose graph does not lead there.
+
+        The second derivative of a backward that computes with constants, where `grad` raises "appears to not
+        have been used in the graph", or returns None if told `allow_unused`. No node of that graph runs.
+        """
+        where = this.loc.location() if this.inputs else None
+        if where is None:
+            return
+        nodes, _ = walk([root for root in roots if isinstance(root, Tensor)])
+        for node in nodes:
+            function = node.metadata.get(_KEY)
+            if function is not None:
+                self.twice.setdefault(function, where)
 
     def _follow(self, this: _Pass, gradients: Any) -> None:
         """Marks the gradients that came through the nodes that dropped their graph."""
@@ -172,6 +190,11 @@ class DoubleUse:
 
     def _add(self, tensor: Tensor, losses: frozenset[Loss]) -> None:
         self._losses[tensor] = self._losses.get(tensor, frozenset()) | losses
+
+
+def _is_unused(this: _Pass, gradients: Any) -> bool:
+    """Whether something that this pass was asked for is not in the graph that it ran through."""
+    return bool(this.inputs) and gradients is not None and any(each is None for each in gradients)
 
 
 def _gradients_through(

@@ -8,8 +8,10 @@ from dataclasses import replace
 from itertools import islice
 
 from gradscope.checker.point import Deadline, Sample
-from gradscope.checker.samples.roles import ANCHORS, Asked, Clues, Option, is_weight, options_of
-from gradscope.checker.samples.trials import Candidate, Trial, Values, backward_runs, try_forward
+from gradscope.checker.samples.option import Option
+from gradscope.checker.samples.roles import ANCHORS, Asked, Clues, anchors, options_of
+from gradscope.checker.samples.told import wants_a_tensor, with_told_shape
+from gradscope.checker.samples.trials import Candidate, Trial, Values, backward_error, try_forward
 from gradscope.checker.subject import Subject
 from gradscope.checker.subjects import sources
 from gradscope.facts.checks import Origin, SubjectKind
@@ -22,7 +24,7 @@ _SECONDS = 1.0  # for all trials, where the deadline leaves as much
 _SLOW = 0.4  # seconds; after a forward that takes longer nothing else is tried
 _SLACK = 1  # steps: how much less likely arguments may be for a backward that runs with them
 _MOST_SAMPLES = 4
-_TENSORS = ("float", "int", "bool", "list")
+_TENSORS = ("float", "int", "bool", "list", "shares")
 _REFUSALS = ("AssertionError", "ValueError")
 _ABOUT_VALUES = ("domain", "positive", "negative", "range", "between", "probab", "singular")
 
@@ -70,8 +72,13 @@ class _Search:
         self._texts = sources.compared_texts(subject)
 
     def run(self) -> Candidate | None:
-        """The likeliest arguments that forward takes; of about equal ones, some that backward takes too."""
+        """The likeliest arguments that forward takes; of about equal ones, some that backward takes too.
+
+        A backward that gives a gradient for what was made up as a number, or one of another shape, tells
+        what the argument is meant to be.
+        """
         best: Candidate | None = None
+        last: Candidate | None = None
         for candidate in self._candidates():
             if not any(option.what in ("float", "list") for option in candidate.options):
                 continue
@@ -80,10 +87,17 @@ class _Search:
             working = self._working(candidate)
             if working is None:
                 continue
-            if backward_runs(self._subject, working.sample()):
+            error = backward_error(self._subject, working.sample())
+            if not error:
                 return working
-            best = best or working
-        return best
+            told = with_told_shape(working, error)
+            if told is not None and self._takes(told):
+                return told
+            if wants_a_tensor(working, error):
+                last = last or working
+            else:
+                best = best or working
+        return best or last
 
     def variants(self, found: Candidate) -> Iterator[Candidate]:
         """Other arguments worth a look: another word or flag, a tensor left out, other dimensions."""
@@ -112,12 +126,14 @@ class _Search:
             if all(index < len(options) for index, options in zip(chosen, other, strict=True)):
                 picked = tuple(options[index] for index, options in zip(chosen, other, strict=True))
                 if [each.what for each in picked] == [each.what for each in found.options]:
-                    yield replace(found, anchor=anchor, options=picked)
+                    yield replace(found, anchor=anchor, options=picked, unusual=True)
 
     def reason(self) -> str:
         """Why nothing was found."""
         needed = required(self._subject.signature) if self._subject.signature is not None else ["x"]
-        advice = " ".join(f"--input '{name}=...'" for name in needed)
+        values = ", ".join(needed) + ("," if len(needed) == 1 else "")
+        in_file = f'gradscope_inputs = {{"{self._subject.name}": ({values})}}'
+        advice = " ".join(f"--input '{name}=...'" for name in needed) + f", or in the file {in_file}"
         if self._trials < _MOST_TRIALS and (self._deadline.is_over or self._slow):
             return f"no arguments were found in the time there was; give them: {advice}"
         first = f" (the first attempt: {self._first_failure})" if self._first_failure else ""
@@ -136,14 +152,12 @@ class _Search:
             trial = self._try(drawn)
             if trial.works:
                 return drawn
-            if trial.error and values is not Values.NORMAL:
-                return None
-            if trial.error and not _is_about_values(trial.error):
+            if self._slow or (trial.error and not _is_about_values(trial.error)):
                 return None
         return None
 
     def _takes(self, candidate: Candidate) -> bool:
-        return self._try(candidate).works and backward_runs(self._subject, candidate.sample())
+        return self._try(candidate).works and not backward_error(self._subject, candidate.sample())
 
     def _try(self, candidate: Candidate) -> Trial:
         self._trials += 1
@@ -160,7 +174,7 @@ class _Search:
         tables: list[tuple[tuple[Asked, ...], tuple[int, ...], list[list[Option]]]] = []
         waiting: list[tuple[int, int, tuple[int, ...], int]] = []
         for extra, parameters in enumerate(_arities(self._subject)):
-            for rank, anchor in enumerate(ANCHORS):
+            for rank, anchor in enumerate(anchors(frozenset(each.name for each in parameters[1:]))):
                 options = self._options(parameters, anchor)
                 if all(options):
                     tables.append((parameters, anchor, options))
@@ -178,7 +192,7 @@ class _Search:
                     heapq.heappush(waiting, (cost + 1, number, following, place))
 
     def _options(self, parameters: Sequence[Asked], anchor: tuple[int, ...]) -> list[list[Option]]:
-        beside_weight = any(is_weight(each.name) for each in parameters)
+        names = frozenset(each.name for each in parameters)
         return [
             options_of(
                 each,
@@ -187,7 +201,7 @@ class _Search:
                     number == 0,
                     self._uses.get(each.name, frozenset()),
                     tuple(self._texts.get(each.name, ())),
-                    beside_weight,
+                    names,
                 ),
             )
             for number, each in enumerate(parameters)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from gradscope.checker.samples import words
+from gradscope.checker.samples.option import D, N, O, Option, value_of
+from gradscope.checker.samples.scalars import scalars
 from gradscope.syntax.uses import Use
-
-N, D, O = 4, 3, 5  # noqa: E741  rows, columns, and what a matrix maps the columns to
-"""Sizes of the first tensors that are tried; all differ, so that a transpose cannot pass for none."""
 
 ANCHORS: tuple[tuple[int, ...], ...] = (
     (N, D),
@@ -29,16 +28,7 @@ ANCHORS: tuple[tuple[int, ...], ...] = (
 """Shapes of a function's first tensor, the likeliest first; the last size is the number of features."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One value to try for a parameter. `what` is "float", "int", "bool" (tensors of `shape`), "value",
-    "list" (two tensors of `shape`) or "left out".
-    """
-
-    what: str
-    shape: tuple[int, ...] = ()
-    value: Any = None
-    high: int = D
+_TELL_NOTHING = ("Any", "typing.Any", "t.Any", "object")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +45,7 @@ class Asked:
         """A parameter of a signature."""
         kind = parameter.annotation
         text = "" if kind is parameter.empty else kind.__name__ if isinstance(kind, type) else str(kind)
+        text = "" if text in _TELL_NOTHING else text
         return cls(parameter.name, text, parameter.default, parameter.kind is parameter.KEYWORD_ONLY)
 
     @property
@@ -63,54 +54,52 @@ class Asked:
         return self.default is not inspect.Parameter.empty
 
 
-_WEIGHTS = re.compile(
-    r"(w|weights?|kernels?|filters?|proj\w*|matrix|mat\d?|A|W)(_?\d)?|\w+_(weight|w|kernel)"
-)
-_BIASES = re.compile(r"(bias|shift|beta|offset)(_?\d)?|\w+_bias")
-_VECTORS = re.compile(r"(gamma|scales?|gain|mean|var|std|running_\w+|gate|g|eta|loc|mu|alphas?)(_?\d)?")
-_INDICES = re.compile(
-    r"(index|idx|inds?|indices|labels?|ids?|tokens?|src|dst|segments?|segment_ids|batch|classes|"
-    r"perm|permutation|order|pos|positions|neighbors|edges?)|\w+_(index|idx|ids?|indices|labels?)"
-)
-_TARGETS = re.compile(r"(targets?|y|y_true|gt|truth|ground_truth|classes)")
-_SHAPES = re.compile(r"(shape|size|sizes|normalized_shape|output_size|dims)|\w+_shape")
-_MASKS = re.compile(r"(mask|keep|valid|attn_mask)|\w+_mask|is_\w+_mask")
-_INTS = re.compile(
-    r"(dim|axis|n|k|m|num|size|count|groups?|strides?|paddings?|pad|dilations?|kernel_size|steps?|bits?|"
-    r"nbits|levels|heads|chunks?|chunk_size|block_size|window\w*|order|degree|iters?|max_iter|repeats?|"
-    r"num_bits|width|height|length|depth|offset)|n_\w+|num_\w+|\w+_num|\w+_(size|dim|bits|steps|len|length|width)"
-)
-_FLOATS = re.compile(
-    r"(eps|epsilon|alpha|beta|gamma|slope|p|prob|rate|temperature|temp|tau|momentum|lambd?a?_?|lam|threshold|"
-    r"thr|thresh|margin|delta|sigma|lr|decay|coeffs?|coef|factor|value|c|h|dt|scale|smooth\w*|clip|bound|"
-    r"limit|strength|width|r0|power|exponent|radius|noise|weight_decay)|\w+_(slope|rate|prob|scale|eps|"
-    r"factor|value|threshold|weight|coef|coeff|alpha)"
-)
-_LOWS = re.compile(r"(lo|low|min|minimum|lower|qmin|quant_min|vmin|amin|a_min)|min_\w+|\w+_min")
-_HIGHS = re.compile(r"(hi|high|max|maximum|upper|qmax|quant_max|vmax|amax|a_max)|max_\w+|\w+_max")
-_BOOLS = re.compile(
-    r"(training|train|inplace|flag|causal|is_causal|normalize|normalise|keepdims?|affine|log|reverse|"
-    r"transpose|symmetric|signed|verbose|deterministic|fast|exact)|(is|use|has|with|do|return)_\w+"
-)
-_LISTS = re.compile(r"(tensors|xs|inputs|params|parameters|args|arrays|weights|grads)")
-
-
 @dataclass(frozen=True, slots=True)
 class Clues:
     """What is known beside a parameter's own words: the shape `anchor` of the first tensor, whether this is
-    it, how forward uses it, the strings it is compared with, and whether another one seems to be a weight.
+    it, how forward uses it, the strings it is compared with, and the names of all parameters.
     """
 
     anchor: tuple[int, ...]
     first: bool = False
     uses: frozenset[Use] = frozenset()
     texts: tuple[str, ...] = ()
-    beside_weight: bool = False
+    names: frozenset[str] = frozenset()
+
+    @property
+    def beside_weight(self) -> bool:
+        """Whether a parameter seems to be a matrix of weights: not one that scales features."""
+        return not self.names & words.NORMS and any(map(_is_weight, self.names))
+
+    @property
+    def beside_scale(self) -> bool:
+        """Whether features are scaled, or normalised."""
+        return bool(self.names & (words.FACTORS | words.NORMS))
+
+    def is_bias(self, name: str) -> bool:
+        """Whether a parameter is added to all rows: `b` is that too, but for the second one of `a, b`."""
+        return words.BIASES.fullmatch(name) is not None or (name == "b" and "a" not in self.names)
+
+    def is_vector(self, name: str) -> bool:
+        """Whether a parameter that might be a number is one for each feature: `gamma` beside `beta`."""
+        if name in words.FACTORS:
+            return any(self.is_bias(other) for other in self.names)
+        return name == "beta" and "gamma" in self.names
 
 
-def is_weight(name: str) -> bool:
+def anchors(names: frozenset[str]) -> tuple[tuple[int, ...], ...]:
+    """`ANCHORS`, images first where a parameter is one of an operation on images."""
+    if not names & words.SPATIAL:
+        return ANCHORS
+    return tuple(sorted(ANCHORS, key=lambda shape: (len(shape) != _IMAGES, len(shape) != _IMAGES - 1)))
+
+
+_IMAGES = 4
+
+
+def _is_weight(name: str) -> bool:
     """Whether a parameter is called like a matrix of weights."""
-    return _WEIGHTS.fullmatch(name) is not None
+    return words.WEIGHTS.fullmatch(name) is not None
 
 
 def options_of(parameter: Asked, clues: Clues) -> list[Option]:
@@ -121,120 +110,81 @@ def options_of(parameter: Asked, clues: Clues) -> list[Option]:
 def _options(parameter: Asked, clues: Clues) -> Iterator[Option]:
     name, annotation, default, uses = parameter.name, parameter.annotation, parameter.default, clues.uses
     if clues.texts:
-        yield from (_value(text) for text in clues.texts)
+        yield from (value_of(text) for text in clues.texts)
         if isinstance(default, str):
-            yield _value(default)
+            yield value_of(default)
         return
     is_tensor = Use.TENSOR in uses or ("Tensor" in annotation and not _is_list(annotation))
     if parameter.has_default and (default is not None or not (is_tensor or _is_called_tensor(name))):
         yield Option("left out")
     if isinstance(default, bool):
-        yield _value(not default)
+        yield value_of(not default)
         return
     if Use.FLAG in uses and not is_tensor:
-        yield from (_value(True), _value(False))
+        yield from (value_of(True), value_of(False))
     if Use.CALLED in uses:
         yield Option("function")
-    if _is_list(annotation) or (not annotation and _LISTS.fullmatch(name)):
+    if _is_list(annotation) or (not annotation and words.LISTS.fullmatch(name)):
         yield Option("list", clues.anchor)
-    scalar = _scalar(name, annotation, default, clues.anchor)
+    scalar = scalars(name, annotation, default, clues.anchor)
     if is_tensor:
         yield from _tensors(name, clues)
+    elif clues.is_vector(name) and not annotation:
+        yield from _tensors(name, clues)
+        yield from scalar
     elif scalar and (not clues.first or annotation or Use.NUMBER in uses):
         yield from scalar
         yield from _tensors(name, clues)
     elif annotation and annotation != "None":
         yield from scalar
     else:
-        numbers = [_value(1), _value(0.5)]
+        numbers = [value_of(1), value_of(0.5)]
         tensors = list(_tensors(name, clues))
-        first, second = (numbers, tensors) if Use.KEPT in uses else (tensors, numbers)
-        yield from chain.from_iterable(zip(first, second, strict=False))
-        yield from (*first, *second, *scalar, _value(True))
+        if not (clues.first or _is_called_tensor(name) or clues.is_bias(name)):
+            first, second = (numbers, tensors) if Use.KEPT in uses else (tensors, numbers)
+            yield from chain.from_iterable(zip(first, second, strict=False))
+        if not clues.first or scalar or uses & {Use.NUMBER, Use.KEPT, Use.FLAG}:
+            yield from (*tensors, *numbers, *scalar, value_of(True))
+        else:
+            yield from tensors
     if parameter.has_default:
         yield Option("left out")
     elif not clues.first:
-        yield _value(None)
+        yield value_of(None)
 
 
 def _is_called_tensor(name: str) -> bool:
-    return any(kind.fullmatch(name) for kind in (_WEIGHTS, _BIASES, _VECTORS, _MASKS))
+    return any(
+        kind.fullmatch(name)
+        for kind in (words.WEIGHTS, words.BIASES, words.VECTORS, words.MASKS, words.TARGETS)
+    )
+
+
+def _is_called_target(name: str) -> bool:
+    return words.TARGETS.fullmatch(name) is not None or "label" in name
 
 
 def _is_list(annotation: str) -> bool:
     return "Tensor" in annotation and any(word in annotation.lower() for word in ("list", "sequence", "[]"))
 
 
-def _scalar(name: str, annotation: str, default: Any, anchor: tuple[int, ...]) -> list[Option]:
-    """Numbers, flags, words and sizes for a parameter that seems to be none of the tensors."""
-    is_shape = not annotation and _SHAPES.fullmatch(name) is not None
-    if is_shape or "[int" in annotation or "Size" in annotation:
-        return [_value(shape) for shape in (anchor[-1:], anchor, anchor[1:], (2, 2), (1, 1)) if shape]
-    kind = annotation.replace("typing.", "").removeprefix("Optional[").rstrip("]").split(" | ")[0]
-    if kind == "bool" or (not kind and _BOOLS.fullmatch(name)):
-        return [_value(True), _value(False)]
-    if kind in ("int", "SymInt"):
-        return _ints(name)
-    if kind in ("float", "number", "Scalar"):
-        return _floats(name)
-    if kind == "str":
-        return [_value(text) for text in ("mean", "sum", "none", "relu")]
-    if kind:
-        return []
-    lower, upper = _LOWS.fullmatch(name), _HIGHS.fullmatch(name)
-    if lower or upper or _FLOATS.fullmatch(name):
-        return _floats(name) + (_ints(name) if lower or upper else [])
-    return _ints(name) if _INTS.fullmatch(name) else []
-
-
-def _ints(name: str) -> list[Option]:
-    if name in ("dim", "axis"):
-        values: tuple[int, ...] = (-1, 0, 1)
-    elif _LOWS.fullmatch(name):
-        values = (-8, 0, -1)
-    elif _HIGHS.fullmatch(name):
-        values = (7, 1, 15)
-    elif "pad" in name or name == "offset":
-        values = (1, 0, 2)
-    elif "bit" in name:
-        values = (4, 8, 2)
-    elif "group" in name:
-        values = (1, 3, 2)
-    elif name.startswith(("n_", "num_", "max_")) or name in ("n", "num", "size", "length"):
-        values = (N, 6, 2, 1)
-    elif name in ("stride", "dilation", "reduction"):
-        values = (1, 2, 3)
-    else:
-        values = (2, 3, 1, N)
-    return [_value(value) for value in values]
-
-
-def _floats(name: str) -> list[Option]:
-    if any(part in name for part in ("eps", "epsilon")):
-        return [_value(1e-5)]
-    if _LOWS.fullmatch(name):
-        return [_value(-0.7)]
-    if _HIGHS.fullmatch(name):
-        return [_value(0.9)]
-    if "slope" in name or name in ("p", "prob", "rate", "lr"):
-        return [_value(0.3)]
-    return [_value(0.7), _value(1.5)]
-
-
 def _tensors(name: str, clues: Clues) -> Iterator[Option]:
     """Tensors of the shapes that go with the anchor."""
     anchor = clues.anchor
-    is_index = _INDICES.fullmatch(name) is not None or Use.INDEX in clues.uses
+    is_index = words.INDICES.fullmatch(name) is not None or Use.INDEX in clues.uses
     if clues.first and not is_index:
         yield Option("float", anchor)
         return
-    if _MASKS.fullmatch(name):
-        yield from (Option("bool", shape) for shape in (anchor, anchor[:-1], anchor[-1:]))
+    if words.MASKS.fullmatch(name):
+        scores = (*anchor[:-1], anchor[-2]) if len(anchor) > 1 else anchor  # of queries and keys
+        yield from (Option("bool", shape) for shape in (anchor, scores, anchor[:-1], anchor[-1:]))
     if is_index:
         shapes = (anchor[:1], anchor[:-1], anchor, (anchor[0], 1) if anchor else (), (6,))
         yield from (Option("int", shape) for shape in dict.fromkeys(shapes))
     floats = [Option("float", shape) for shape in dict.fromkeys(_shapes(name, clues))]
-    if _TARGETS.fullmatch(name):
+    if _is_called_target(name) and anchor and any(map(words.SCORES.fullmatch, clues.names)):
+        floats.insert(0, Option("shares", anchor))
+    if words.TARGETS.fullmatch(name):
         classes = [Option("int", shape) for shape in dict.fromkeys((anchor[:-1], anchor[:1]))]
         floats[1:1] = classes
     yield from floats
@@ -246,21 +196,27 @@ def _shapes(name: str, clues: Clues) -> Iterator[tuple[int, ...]]:
     channels = anchor[1] if len(anchor) > 2 else features
     conv = (O, channels, *(min(3, size) for size in anchor[2:])) if len(anchor) > 2 else ()
     images = len(anchor) > 3
-    if is_weight(name):
+    if _is_weight(name):
+        if clues.names & words.NORMS:
+            yield from (((channels,), (features,)) if images else ((features,), (channels,)))
         if images:
             yield from (conv, (channels,))
         yield from ((O, features), (features, O))
         if conv:
             yield conv
         yield from ((features, features), (features,), (channels,))
-    elif _BIASES.fullmatch(name) or (name == "b" and clues.beside_weight):
+    elif clues.is_bias(name):
         if images:
-            yield from ((O,), (channels,))
+            yield from ((O,), (channels,)) if clues.beside_weight else ((channels,), (O,))
         yield from (((O,), (features,)) if clues.beside_weight else ((features,), (O,)))
         yield (channels,)
-    elif _VECTORS.fullmatch(name):
+    elif words.VECTORS.fullmatch(name):
         yield from (((channels,), (features,)) if images else ((features,), (channels,)))
         yield ()
+    elif words.OTHERS.fullmatch(name):
+        yield (O, features)
+    elif words.GRIDS.fullmatch(name) and len(anchor) == _IMAGES:
+        yield (anchor[0], *anchor[2:], 2)
     yield anchor
     if anchor:  # where the same shape does not do, a row of it seldom does
         yield from ((features, O), (O, features), (features,))
@@ -272,7 +228,3 @@ def _shapes(name: str, clues: Clues) -> Iterator[tuple[int, ...]]:
     if features % 2 == 0:
         yield from ((*anchor[:-1], features // 2), (features // 2,))
     yield (O,)
-
-
-def _value(value: Any) -> Option:
-    return Option("value", value=value)

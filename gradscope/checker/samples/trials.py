@@ -14,8 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradscope.checker.point import Sample, is_differentiable, seeded, tensors_of
-from gradscope.checker.samples.roles import Asked, Option
+from gradscope.checker.generators import seeded
+from gradscope.checker.point import Sample, is_differentiable, tensors_of
+from gradscope.checker.raised import raised
+from gradscope.checker.samples.option import Option
+from gradscope.checker.samples.roles import Asked
 from gradscope.checker.subject import Subject
 from gradscope.facts.checks import Origin
 
@@ -39,6 +42,7 @@ class Candidate:
     anchor: tuple[int, ...]
     cost: int
     values: Values = Values.NORMAL
+    unusual: bool = False
 
     def drawn_from(self, values: Values) -> Candidate:
         """The same shapes with other elements."""
@@ -62,7 +66,7 @@ class Candidate:
             else:
                 args.append(value)
         told = [f"{parameter.name} {self._text(parameter, option)}" for parameter, option in given]
-        return Sample(tuple(args), kwargs, f"inferred: {', '.join(told)}", Origin.INFERRED)
+        return Sample(tuple(args), kwargs, f"inferred: {', '.join(told)}", Origin.INFERRED, self.unusual)
 
     def _given(self) -> list[tuple[Asked, Option]]:
         """The parameters without those at the end, and those by keyword, that keep their defaults."""
@@ -77,6 +81,8 @@ class Candidate:
         match option.what:
             case "float":
                 return self._floats(option.shape, generator)
+            case "shares":
+                return _placed(_shares(torch.randn(option.shape, generator=generator, device="cpu")))
             case "list":
                 return [self._floats(option.shape, generator) for _ in range(2)]
             case "int":
@@ -101,6 +107,8 @@ class Candidate:
         match option.what:
             case "float":
                 return floats
+            case "shares":
+                return f"randn({', '.join(map(str, option.shape))}).softmax(-1)"
             case "list":
                 return f"[{floats}, {floats}]"
             case "int":
@@ -118,6 +126,18 @@ class Candidate:
 def _placed(tensor: Tensor) -> Tensor:
     """On the device that the program makes its tensors on; drawn on the CPU, they are the same everywhere."""
     return tensor.to(torch.get_default_device())
+
+
+def _shares(drawn: Tensor) -> Tensor:
+    """Positive numbers that add up to exactly one in every row: what is a rounding error in float32 would be
+    a mistake in float64, where the formula of a loss counts on it.
+    """
+    shares = (drawn.softmax(-1) * _PARTS).floor() / _PARTS
+    shares[..., 0] += 1 - shares.sum(-1)
+    return shares
+
+
+_PARTS = 1024
 
 
 def _tanh_of_all(*tensors: Any) -> Any:
@@ -148,15 +168,17 @@ def try_forward(subject: Subject, sample: Sample) -> Trial:
             tensors = [t for t in tensors_of(output) if is_differentiable(t) and t.numel()]
             finite = all(bool(torch.isfinite(t).all()) for t in tensors)
     except Exception as error:  # noqa: BLE001  a trial may fail in any way
-        reason = str(error).strip().partition("\n")[0]
-        return Trial(f"{type(error).__name__}: {reason}", seconds=time.perf_counter() - began)
+        return Trial(raised(error), seconds=time.perf_counter() - began)
     if not tensors:
         return Trial("forward returns no floating-point tensor", seconds=time.perf_counter() - began)
     return Trial("", finite, time.perf_counter() - began)
 
 
-def backward_runs(subject: Subject, sample: Sample) -> bool:
-    """Whether a backward from all outputs ends without an error."""
+NO_GRAPH = "no output has a graph"
+
+
+def backward_error(subject: Subject, sample: Sample) -> str:
+    """What a backward from all outputs raises, in one line; "" where it ends without an error."""
     leaves: list[Tensor] = []
 
     def watched(value: Any) -> Any:
@@ -174,9 +196,9 @@ def backward_runs(subject: Subject, sample: Sample) -> bool:
             if outputs:
                 ones = [torch.ones_like(t) for t in outputs]
                 torch.autograd.grad(outputs, leaves, ones, allow_unused=True)
-    except Exception:  # noqa: BLE001  a trial may fail in any way
-        return False
-    return bool(outputs)
+    except Exception as error:  # noqa: BLE001  a trial may fail in any way
+        return raised(error)
+    return "" if outputs else NO_GRAPH
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from torch._library.custom_ops import OPDEFS, CustomOpDef
 from torch._ops import OpOverload, OpOverloadPacket
 from torch.autograd import Function
 
-from gradscope.checker.samples.call_keys import key_of_class
 from gradscope.checker.subject import Subject
 from gradscope.checker.subjects import sources
 from gradscope.checker.subjects.custom_ops import custom_op_subject, operator_subject, registered_ops
+from gradscope.checker.subjects.keys import key_of_class
 from gradscope.checker.subjects.unwrapping import layers, own_function, read_signature, static
 from gradscope.errors import TargetError
 from gradscope.facts.checks import SubjectKind

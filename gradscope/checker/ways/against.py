@@ -21,6 +21,7 @@ from gradscope.facts.checks import (
     WrongGradient,
     WrongReturn,
 )
+from gradscope.recorder.stats import unravelled
 
 _AROUND = (0.1, 1.0, 1.0, 3.0)
 """How far the further points lie from the sample, in its own root mean square (1 where that is 0)."""
@@ -231,7 +232,7 @@ def _wrong_gradients(point: Point, by_hand: ByHand, seen: list[_Seen]) -> Iterat
         yield WrongGradient(
             input=number,
             input_name=point.name(number),
-            element=_index(column, tuple(point.tensors[number].shape)),
+            element=unravelled(column, point.tensors[number].shape),
             output=0,
             output_element=None if row is None else (row,),
             analytical=float(mine.flatten()[worst]),
@@ -273,11 +274,3 @@ def _pattern(seen: _Seen) -> tuple[Pattern, str]:
 def _is_constant(values: Tensor) -> bool:
     middle = float(values.mean())
     return float((values - middle).abs().max()) <= 1e-6 * abs(middle)
-
-
-def _index(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    index = []
-    for size in reversed(shape):
-        flat, place = divmod(flat, size)
-        index.append(place)
-    return tuple(reversed(index))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from gradscope.checker.point import Point, seeded
+from gradscope.checker.generators import seeded
+from gradscope.checker.point import Point
+from gradscope.checker.raised import raised
+from gradscope.checker.subjects.sources import definition_of
 from gradscope.facts.checks import ReturnFault, WrongReturn
 from gradscope.finding import Location
 
@@ -39,7 +41,7 @@ class ByHand:
     def of(cls, derivative: Callable[..., Any], name: str = "") -> ByHand:
         """The function with its own name where `name` is "", and the line of its `def`."""
         own = getattr(derivative, "__name__", "") or "the derivative"
-        return cls(derivative, name or own, _place(derivative))
+        return cls(derivative, name or own, definition_of(derivative))
 
     def values(self, point: Point) -> dict[int, Tensor | float]:
         """What it returns at a point, by the number of the active input, those left out missing.
@@ -51,8 +53,7 @@ class ByHand:
             with seeded(), torch.no_grad():
                 returned = self.call(*args, **kwargs)
         except Exception as error:  # noqa: BLE001  the user's function may raise anything
-            first = str(error).strip().partition("\n")[0]
-            reason = f"{type(error).__name__}: {first}"
+            reason = raised(error)
             raise self.mismatch(ReturnFault.RAISES, got=reason, error=reason) from None
         named = self._by_input(point, returned)
         return {number: self._number(point, number, value) for number, value in named.items()}
@@ -105,16 +106,3 @@ class ByHand:
                 against=self.name,
             )
         )
-
-
-def _place(derivative: Callable[..., Any]) -> Location | None:
-    """The line of its `def`, not of a decorator above it; None where it has no source."""
-    code = getattr(inspect.unwrap(derivative), "__code__", None)
-    if code is None:
-        return None
-    try:
-        lines, first = inspect.getsourcelines(code)
-    except (OSError, TypeError):
-        return Location(code.co_filename, code.co_firstlineno, function=code.co_name)
-    ahead = next((i for i, line in enumerate(lines) if line.lstrip().startswith(("def ", "async def "))), 0)
-    return Location(code.co_filename, first + ahead, function=code.co_name)

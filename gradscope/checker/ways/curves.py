@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from gradscope.checker.point import Point, is_differentiable
+from gradscope.checker.raised import raised
 from gradscope.errors import InputError, did_you_mean
-from gradscope.facts.checks import Curve
+from gradscope.facts.ways import Curve
 
 _STEP = 1e-4
 """Relative to the distance between two points of the sweep and never above it: a kink halfway between two
@@ -83,7 +84,7 @@ class _Swept:
         try:
             outputs = self.point.values({self.index: self.filled(x)})
         except Exception as error:  # noqa: BLE001  the user's forward may raise anything
-            self.failure = _reason(error)
+            self.failure = raised(error)
             return math.nan
         return float(sum(_real(output).double().sum().item() for output in outputs))
 
@@ -99,7 +100,7 @@ class _Swept:
                 [_real(output).sum() for output in outputs], run.inputs, allow_unused=True
             )
         except Exception as error:  # noqa: BLE001  the user's backward may raise anything
-            self.failure = _reason(error)
+            self.failure = raised(error)
             return math.nan
         return 0.0 if gradient is None else float(_real(gradient).double().sum().item())
 
@@ -118,8 +119,3 @@ class _Swept:
 
 def _real(tensor: Tensor) -> Tensor:
     return tensor.real if tensor.is_complex() else tensor
-
-
-def _reason(error: Exception) -> str:
-    first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from gradscope.checker.duals import make_dual, unpack_dual
 from gradscope.checker.point import Deadline, Point, is_differentiable, tensors_of
 
 Place: TypeAlias = tuple[int, int]
@@ -26,18 +27,6 @@ def places(point: Point, most: int | None = None) -> list[Place]:
     if most is None or len(every) <= most:
         return every
     return [every[i * len(every) // most] for i in range(most)]
-
-
-def make_dual(value: Tensor, tangent: Tensor) -> Tensor:
-    """A dual number; inside of a `dual_level`."""
-    dual: Tensor = forward_ad.make_dual(value, tangent)  # type: ignore[no-untyped-call]  # torch's has no types
-    return dual
-
-
-def unpack_dual(dual: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Its value, and its tangent or None where it has none."""
-    value, tangent = forward_ad.unpack_dual(dual)  # type: ignore[no-untyped-call]  # torch's has no types
-    return value, tangent
 
 
 def reverse_mode(point: Point, deadline: Deadline) -> Tensor:

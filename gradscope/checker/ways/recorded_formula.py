@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 
 from gradscope.checker.point import Deadline
 from gradscope.checker.ways.formulas import BINARY, CHOICES, LOGIC, REDUCTIONS, UNARY, number, numeric
+from gradscope.facts.checks import NO_TIME
 
 _MOST_ELEMENTS = 64
 _MOST_OPS = 200
@@ -144,7 +145,7 @@ class RecordedFormula(TorchFunctionMode):
         if self._ops > _MOST_OPS:
             raise Unknown(f"more than {_MOST_OPS} operations")
         if self._deadline.is_over:
-            raise Unknown("no time was left")
+            raise Unknown(NO_TIME)
         op = name.strip("_")
         if op == "setitem":
             raise Unknown("it assigns into a tensor")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gradscope.checker.point import Deadline, Point, is_differentiable, tensors_of
 from gradscope.checker.ways.recorded_formula import RecordedFormula, Unknown
+from gradscope.facts.checks import NO_TIME
 
 MOST_INPUTS = 8
 MOST_OUTPUTS = 8
@@ -47,7 +48,7 @@ def closed_form(point: Point, deadline: Deadline) -> ClosedForm | str:
     if len(outputs) > MOST_OUTPUTS:
         return f"more than {MOST_OUTPUTS} outputs"
     if deadline.is_over:
-        return "no time was left"
+        return NO_TIME
     numbers = _numbers(point, symbols)
     if not (_gives(outputs, numbers, values) and (branched or _gives_next_to(point, symbols, outputs))):
         return "its formula does not give its value: some step of it is not seen"

@@ -15,10 +15,13 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from gradscope.checker.duals import make_dual, unpack_dual
 from gradscope.checker.point import Deadline, Point
+from gradscope.checker.raised import raised
 from gradscope.checker.ways import jacobians
 from gradscope.checker.ways.jacobians import OutOfTimeError, Place, flat, places
-from gradscope.facts.checks import Way, Ways
+from gradscope.facts.checks import NO_TIME
+from gradscope.facts.ways import Way, Ways
 
 MOST_INPUTS = 64
 MOST_OUTPUTS = 1024
@@ -28,7 +31,6 @@ POWERS = tuple(range(1, 13))
 _MOST_COLUMNS = 8
 """Input elements along which errors are measured, spread evenly."""
 
-_NO_TIME = "no time was left"
 _NO_JVP = "not defined: the Function has no jvp"
 _PLAUSIBLE = 1e-4
 """An automatic derivative further than this, relatively, from every numerical one is not taken for exact."""
@@ -171,7 +173,7 @@ def _numerical(
     errors = {one.power: scale.error(one.jacobian) for one in differences}
     told = {power: error for power, error in errors.items() if not math.isnan(error)}
     if not told:
-        text = _NO_TIME if deadline.is_over else "does not apply: forward is not finite around the point"
+        text = NO_TIME if deadline.is_over else "does not apply: forward is not finite around the point"
         return Way(f"numerical ({kind})", None, None, None, exact=False, text=text)
     best = min(told, key=lambda power: told[power])
     whole = _timed(partial(compute, point, 10.0**-best, deadline, places(point)), deadline)
@@ -204,7 +206,7 @@ def _symbolic(point: Point, deadline: Deadline) -> _Measured:
     if importlib.util.find_spec("sympy") is None:
         return _Measured(None, text="does not apply: sympy is not installed")
     if deadline.is_over:
-        return _Measured(None, text=_NO_TIME)
+        return _Measured(None, text=NO_TIME)
     # Imported here: that takes half a second, and only small functions need it.
     from gradscope.checker.ways.symbolic import closed_form
 
@@ -223,7 +225,7 @@ def _forward(point: Point, deadline: Deadline) -> _Measured:
     if function is not None and function.jvp is torch.autograd.Function.jvp:
         return _Measured(None, text=_NO_JVP)
     if deadline.is_over:
-        return _Measured(None, text=_NO_TIME)
+        return _Measured(None, text=NO_TIME)
     _load_forward_mode()
     return _timed(partial(jacobians.forward_mode, point, deadline), deadline)
 
@@ -233,7 +235,7 @@ def _load_forward_mode() -> None:
     with warnings.catch_warnings(), forward_ad.dual_level():
         warnings.simplefilter("ignore")  # torch warns of its own use of torch.jit.script
         one = torch.ones((), dtype=torch.float64)
-        jacobians.unpack_dual(jacobians.make_dual(one, one) * one)
+        unpack_dual(make_dual(one, one) * one)
 
 
 def _timed(way: Callable[[], Tensor], deadline: Deadline) -> _Measured:
@@ -251,13 +253,13 @@ def _timed(way: Callable[[], Tensor], deadline: Deadline) -> _Measured:
         shortest = min(shortest, time.perf_counter() - began)
         if shortest > deadline.left() / 20:
             break
-    return _Measured(None, text=_NO_TIME) if jacobian is None else _Measured(jacobian, shortest)
+    return _Measured(None, text=NO_TIME) if jacobian is None else _Measured(jacobian, shortest)
 
 
 def _reason(error: Exception) -> str:
-    first = str(error).strip().partition("\n")[0]
-    if "jvp" in first:
+    text = raised(error)
+    if "jvp" in text:
         return _NO_JVP
-    if "forward AD" in first or "forward mode AD" in first:
+    if "forward AD" in text or "forward mode AD" in text:
         return "not defined: an op in it has no forward mode"
-    return f"raises {type(error).__name__}: {first}"
+    return f"raises {text}"

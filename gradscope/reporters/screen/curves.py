@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from gradscope.facts.checks import Curve, Ways
+from gradscope.facts.ways import Curve, Ways
 from gradscope.reporters.screen.plot import Axes, Trace, plot
 
 _STEEP = 4.0

@@ -7,7 +7,7 @@ import torch
 from torch.autograd import Function
 
 from gradscope.checker.cases.compiled import compiled
-from gradscope.facts.checks import Outcome
+from gradscope.facts.checks import NEEDS_MORE, Outcome
 from tests.checker import healthy
 from tests.checker.cases.settings import setting_of
 
@@ -33,11 +33,35 @@ class OtherWhenTraced(Function):
         return (1 if torch.compiler.is_compiling() else 2) * grad_output * x
 
 
+class DoubledInPlace(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        return x.mul_(2)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return 2 * grad_output
+
+
 def test_another_gradient_when_compiled() -> None:
     facts = compiled(setting_of(OtherWhenTraced, X))
     assert facts.outcome.outcome is Outcome.FAILED
-    assert "under torch.compile the gradient of `x`" in facts.notes[0]
-    assert not facts.wrong_gradients
+    (wrong,) = facts.wrong_gradients
+    assert (wrong.input_name, wrong.condition) == ("x", "only under torch.compile")
+    assert wrong.numerical == pytest.approx(2 * wrong.analytical, rel=1e-6)
+
+
+def test_what_torch_itself_does_not_compile_is_a_note() -> None:
+    facts = compiled(setting_of(DoubledInPlace, X))
+    assert facts.wrong_gradients == ()
+    if facts.outcome.outcome is Outcome.FAILED:
+        assert "torch.compile does not keep the backward of a change in place" in facts.notes[0]
+
+
+def test_it_is_not_tried_where_there_never_was_the_time() -> None:
+    facts = compiled(setting_of(healthy.Swish, X, seconds=0.5))
+    assert facts.outcome.detail.startswith(NEEDS_MORE)
 
 
 def test_a_graph_break_is_counted_and_is_no_fault() -> None:

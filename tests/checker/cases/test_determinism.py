@@ -147,3 +147,25 @@ def test_the_programs_generators_are_where_they_were():
     assert torch.equal(states[0], torch.get_rng_state())
     assert states[1] == random.getstate()
     assert states[2] == np.random.get_state()[1].tolist()
+
+
+class Drifts(Function):
+    """Each backward scales the gradient by a little more than the last one."""
+
+    by = 0.0
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.calls = torch.zeros(())
+        return x * 1.0
+
+    @classmethod
+    def backward(cls, ctx, grad_output):
+        ctx.calls.add_(1)
+        return grad_output * (1 + cls.by * float(ctx.calls))
+
+
+@pytest.mark.parametrize(("by", "outcome"), [(1e-9, Outcome.FAILED), (1e-14, Outcome.PASSED)])
+def test_what_is_more_than_rounding(by: float, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Drifts, "by", by)
+    assert determinism(setting_of(Drifts, X)).outcome.outcome is outcome

@@ -309,3 +309,33 @@ def test_where_the_program_differentiates_twice():
 def test_an_approximation_has_no_second_derivative_to_check():
     assert doubles(Intermediate, deliberate=True).outcome.outcome is Outcome.NOT_APPLICABLE
     assert doubles(Intermediate, right=False).outcome.outcome is Outcome.NOT_CHECKED
+
+
+def test_an_approximation_that_the_program_differentiates_has_one():
+    twice = Watched(2, Location("train.py", 40))
+    setting = replace(setting_of(Intermediate, X, right=False, deliberate=True), watched=twice)
+    assert [fact.fault for fact in double_backward(setting).wrong_doubles] == [DoubleFault.DROPPED]
+    setting = replace(setting_of(Cube, X, right=False, deliberate=True), watched=twice)
+    assert double_backward(setting).outcome.outcome is Outcome.PASSED
+
+
+class ComputedInFloat32(Cube):
+    """Its output and what it saves are one tensor for float32 arguments, and for no others."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = x.float().tanh()
+        ctx.save_for_backward(y)
+        return y.to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (y,) = ctx.saved_tensors
+        return grad_output * (1 - y * y)
+
+
+@pytest.mark.parametrize(("dtype", "faults"), [(torch.float32, 0), (torch.float64, 1), (torch.bfloat16, 1)])
+def test_a_second_derivative_is_judged_in_the_arguments_own_dtype(dtype: torch.dtype, faults: int) -> None:
+    facts = double_backward(setting_of(ComputedInFloat32, X.to(dtype)))
+    assert len(facts.wrong_doubles) == faults
+    assert len(facts.notes) == 1 - faults

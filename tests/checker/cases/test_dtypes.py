@@ -8,6 +8,7 @@ from torch.autograd import Function
 
 from gradscope.checker.cases._forms import reference
 from gradscope.checker.cases._native import native
+from gradscope.checker.cases._precision import precision
 from gradscope.checker.cases.dtypes import devices, dtypes
 from gradscope.facts.checks import Outcome, ReturnFault
 from tests.checker import healthy
@@ -99,6 +100,7 @@ def test_a_backward_that_raises_in_a_precision_that_is_not_used() -> None:
     facts = dtypes(setting_of(FloatStatistics, X))
     assert facts.outcome.outcome is Outcome.PASSED
     assert "float16: backward raises" in facts.outcome.detail
+    assert [fault.condition for fault in facts.wrong_returns] == ["only in half precision (bfloat16)"]
     used = dtypes(setting_of(FloatStatistics, X.to(torch.bfloat16)))
     (fault,) = used.wrong_returns
     assert fault.condition == "only where the inputs are bfloat16"
@@ -117,6 +119,18 @@ def test_complex_numbers_have_no_halves() -> None:
 
 def test_no_other_device() -> None:
     assert devices(setting_of(healthy.Softmax, X)).outcome.outcome is Outcome.NOT_APPLICABLE
+
+
+def test_a_device_that_fails_is_no_fault_of_backward(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("no memory is left there")
+
+    base = reference(setting_of(healthy.Softmax, X))
+    assert not isinstance(base, str)
+    monkeypatch.setattr(type(base.point), "to", full)
+    found = precision(base, torch.float32, torch.device("cuda"))
+    assert (found.deviations, found.raised) == ((), None)
+    assert found.why_not == "cuda: OutOfMemoryError: no memory is left there"
 
 
 @pytest.mark.gpu

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from torch.autograd import Function
@@ -124,3 +126,52 @@ def test_an_approximation_is_not_judged() -> None:
 
     facts = forward_mode(setting_of(Rounded, A, right=False, deliberate=True))
     assert facts.outcome.outcome is Outcome.NOT_CHECKED
+
+
+def test_a_fault_of_ours_is_not_told_of_the_jvp(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> bool:
+        raise TypeError("ours")
+
+    monkeypatch.setattr(sys.modules[forward_mode.__module__], "_disagrees", broken)
+    with pytest.raises(TypeError, match="ours"):
+        forward_mode(setting_of(healthy.ProductWithRules, A, B))
+
+
+def test_a_forward_that_refuses_what_lies_next_to_the_sample() -> None:
+    """The numerical derivative cannot be had then: nothing is said against jvp."""
+    assert forward_mode(setting_of(OnlyHere, A)).wrong_gradients == ()
+
+
+class OnlyHere(Function):
+    """Takes no other values than those of the sample; its jvp is wrong."""
+
+    @staticmethod
+    def forward(x):
+        if not torch.equal(x.detach().double(), A.double()):
+            raise ValueError("not here")
+        return x * 2
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output * 2
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        return tangent * 3
+
+
+class SlightlyWrong(healthy.ProductWithRules):
+    @staticmethod
+    def jvp(ctx, tangent_a, tangent_b):
+        a, b = ctx.saved_tensors
+        return 1.0001 * tangent_a * b + tangent_b * a
+
+
+def test_a_ten_thousandth_too_much() -> None:
+    (wrong,) = forward_mode(setting_of(SlightlyWrong, A, B)).wrong_gradients
+    assert wrong.input_name == "a"
+    assert wrong.analytical == pytest.approx(1.0001 * wrong.numerical, rel=1e-6)

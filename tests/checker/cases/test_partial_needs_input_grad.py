@@ -174,3 +174,24 @@ def test_a_backward_that_always_raises_is_anothers_business():
     assert facts.outcome.outcome is Outcome.NOT_CHECKED
     assert facts.outcome.detail == "RuntimeError: no"
     assert facts.wrong_returns == ()
+
+
+class ForgetsAPair(Function):
+    """Right for each input alone and for all three; of the first two together it forgets the second."""
+
+    @staticmethod
+    def forward(ctx, a, b, c):
+        ctx.save_for_backward(a, b, c)
+        return a * b * c
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        a, b, c = ctx.saved_tensors
+        forgets = ctx.needs_input_grad == (True, True, False)
+        return grad_output * b * c, None if forgets else grad_output * a * c, grad_output * a * b
+
+
+def test_all_inputs_but_one() -> None:
+    facts = partial_needs_input_grad(setting_of(ForgetsAPair, *(torch.rand(3) + n for n in range(3))))
+    (wrong,) = facts.wrong_gradients
+    assert (wrong.input_name, wrong.condition) == ("b", "where all but `c` need a gradient")

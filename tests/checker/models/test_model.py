@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gradscope.checker.models.checking import check_model
+from gradscope.checker.models.loss import Loss
 from gradscope.checker.point import Deadline, Sample
 from gradscope.checker.subjects.discovery import subject_of
 from gradscope.facts import CheckedModel, Recording
@@ -77,10 +78,12 @@ class Tower(nn.Module):
         return self.head(x)
 
 
-def check(module: nn.Module, *args: Any, seconds: float = 30.0, **kwargs: Any) -> CheckedModel:
+def check(
+    module: nn.Module, *args: Any, seconds: float = 30.0, loss: Loss | None = None, **kwargs: Any
+) -> CheckedModel:
     subject = subject_of(module, type(module).__name__)
     assert subject is not None
-    return check_model(subject, Sample(args, kwargs), Deadline(seconds))
+    return check_model(subject, Sample(args, kwargs), Deadline(seconds), loss)
 
 
 def findings(checked: CheckedModel) -> list[Finding]:
@@ -90,6 +93,39 @@ def findings(checked: CheckedModel) -> list[Finding]:
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+# ------------------------------------------------------------------------ losses
+
+
+class Heads(nn.Module):
+    """Two outputs, of which the second has a wrong backward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.right, self.odd = nn.Linear(5, 3), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.right(x), SlopedSwish.apply(self.odd(x))
+
+
+def test_only_what_the_loss_takes_is_differentiated() -> None:
+    x = torch.randn(4, 5)
+    first, second = (Loss("--loss f", lambda y, _args, n=n: y[n].square().mean()) for n in (0, 1))
+    checked = check(Heads(), x, loss=first)
+    assert (checked.failure, checked.wrong, checked.objective) == ("", (), "--loss f")
+    assert {wrong.name for wrong in check(Heads(), x, loss=second).wrong} == {"x", "odd.weight", "odd.bias"}
+
+
+def test_a_loss_may_cut_draw_and_look_at_the_inputs_as_a_module_may() -> None:
+    """What it detaches is held constant, its random numbers repeat, and its tensors are float64."""
+
+    def of(output: Tensor, args: Sequence[Any]) -> Tensor:
+        drawn = output - output.detach() / 2 + torch.randn(3)
+        return functional.mse_loss(drawn, args[0][:, :3]) * torch.tensor(2.0)
+
+    checked = check(Tower(functional.silu), torch.randn(6, 5), loss=Loss("--loss of", of))
+    assert (checked.failure, checked.wrong) == ("", ())
 
 
 # ------------------------------------------------------------------------ faults

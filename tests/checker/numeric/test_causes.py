@@ -103,6 +103,12 @@ def test_fake_quantisation_with_a_learned_scale_is_deliberate() -> None:
     assert {one.cause for one in found.wrong} == {Cause.SURROGATE}
 
 
+def test_a_gradient_next_to_a_surrogate_is_said_to_be_unjudged() -> None:
+    call = function(lambda x, s: torch.round(x / s) * s, lambda inputs, grad: (grad, (17 * grad).sum()))
+    found = compared(call, numbers(8, 8), torch.tensor(0.3, dtype=torch.float64))
+    assert any("args[1] differs too" in note and "was not judged" in note for note in found.notes)
+
+
 def test_a_dead_relu_that_lets_gradients_through_is_no_surrogate() -> None:
     wrong = only_wrong(function(torch.relu, lambda inputs, grad: grad), -numbers(5, 5).abs() - 1)
     assert wrong.cause is Cause.FORMULA
@@ -129,6 +135,13 @@ def test_a_backward_in_float32_is_no_mistake_and_is_noted() -> None:
     found = compared(function(torch.sin, backward), numbers(10, 10))
     assert not found.wrong
     assert any("float32 is used inside" in note for note in found.notes)
+
+
+def test_rounding_is_noted_once_for_an_input() -> None:
+    call = function(lambda x: 2 * x, lambda inputs, grad: (2 * grad).half().double())
+    found = compared(call, numbers(6, 6))
+    assert not found.wrong
+    assert sum("the gradient differs by" in note for note in found.notes) == 1
 
 
 def test_a_mistake_in_float32_is_found() -> None:

@@ -223,3 +223,19 @@ def test_no_pattern_where_none_explains_it() -> None:
 
     wrong = only_wrong(altered(torch.sinh, change), numbers(6, 6))
     assert (wrong.pattern, wrong.pattern_text) == (Pattern.NONE, "")
+
+
+def test_a_region_of_many_elements_is_told_by_its_values() -> None:
+    call = function(lambda x: x * x.abs(), lambda inputs, grad: grad * 2 * inputs[0])
+    wrong = only_wrong(call, numbers(30))
+    assert (wrong.pattern, wrong.pattern_text) == (
+        Pattern.SIGN,
+        "the sign is wrong, only where args[0] < 0",
+    )
+
+
+def test_a_count_of_a_sample_says_how_many_there_are() -> None:
+    call = function(torch.sin, lambda inputs, grad: grad * 1.5 * torch.cos(inputs[0]))
+    wrong = only_wrong(call, numbers(300))
+    assert (wrong.wrong, wrong.looked_at, wrong.elements) == (96, 96, 300)
+    assert only_wrong(call, numbers(30)).elements == 0

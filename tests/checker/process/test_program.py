@@ -9,10 +9,12 @@ from textwrap import dedent
 import pytest
 
 from gradscope.checker.process.messages import Began, Checked, Found, ImportFailed, Message, Stage, Told
-from gradscope.checker.process.program import check_file, run_request
+from gradscope.checker.process.program import run_request
 from gradscope.checker.process.request import Request
 from gradscope.checker.process.targets import own_program, parse_words
 from gradscope.errors import InputError, TargetError, UsageError
+from gradscope.facts import CheckedModel
+from tests.checker.process.in_process import check_file
 
 OPS = """
     import torch
@@ -158,12 +160,17 @@ def test_inputs_that_fit_only_some_of_the_functions() -> None:
         ("ops.py", {"inputs": ("ran(3)",)}, "this --input cannot be used: ran is not a factory"),
         ("ops.py:Square", {"sweep": "y=0:1"}, "Square has no input y to sweep"),
         ("ops.py:Square", {"against": "no_slope"}, "--against no_slope: ops.py has no no_slope"),
+        ("ops.py:build", {"loss": "mes"}, "--loss mes is not a loss; did you mean mse?"),
+        ("ops.py:build", {"loss": "ops.py:hlaf"}, "--loss ops.py:hlaf: ops.py has no hlaf"),
+        ("ops.py:build", {"loss": "bad.py:f"}, "--loss bad.py:f cannot be imported: ZeroDivisionError"),
+        ("ops.py:Square", {"loss": "mse"}, "--loss mse is for an nn.Module, and Square is none"),
         ("ops.py", {"device": "cuda:99"}, "--device cuda:99"),
     ],
 )
 def test_what_is_refused(word: str, options: dict[str, object], said: str) -> None:
     Path("plain.py").write_text("def cube(x):\n    return x**3\n", encoding="utf-8")
     Path("odd.py").write_text("def f(:\n    pass\n", encoding="utf-8")
+    Path("bad.py").write_text("1 / 0\n", encoding="utf-8")
     Path("x.pt").write_text("no tensors in here", encoding="utf-8")
     with pytest.raises(UsageError) as caught:
         told(word, **options)
@@ -189,6 +196,22 @@ def test_a_program_that_is_not_run_gives_no_inputs() -> None:
 def test_a_factory_of_a_module_is_the_module() -> None:
     checked = [message.function for message in told("ops.py:build") if isinstance(message, Checked)]
     assert [(each.name, each.is_checked) for each in checked] == [("build", True)]
+
+
+def test_the_loss_of_a_module() -> None:
+    """The file of the target is not run a second time for it."""
+    with Path("ops.py").open("a", encoding="utf-8") as file:
+        file.write("\nloaded.append(1)\n\n\ndef half(y):\n    return y.sum() / (2 * len(loaded))\n")
+        file.write("\n\ndef whole(y):\n    return y\n")
+    for loss, notes in (
+        ("ops.py:half", ()),
+        ("mse", ("loss: mse against random normal targets, seed 0",)),
+    ):
+        (model,) = [m.function for m in told("ops.py:build", loss=loss) if isinstance(m, Checked)]
+        assert isinstance(model, CheckedModel)
+        assert (model.objective, model.notes, model.failure) == (f"--loss {loss}", notes, "")
+    with pytest.raises(UsageError, match=r"--loss ops.py:whole returned a tensor of shape"):
+        told("ops.py:build", loss="ops.py:whole")
 
 
 def test_a_derivative_and_a_sweep_are_of_one_function() -> None:

@@ -388,6 +388,37 @@ def test_a_hessian_asked_for_by_name() -> None:
     assert seen(captured.Silent, program).watched(subject(captured.Silent)).twice_at is not None
 
 
+@pytest.mark.parametrize("unused", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_a_second_derivative_that_is_not_in_the_graph(unused: bool, weighted: bool) -> None:
+    """A differential equation in x: the slope has a graph, by the weights, that does not lead to x."""
+    x, weight = torch.randn(3, requires_grad=True), nn.Parameter(torch.randn(3))
+
+    def program() -> None:
+        u = captured.Silent.apply(x * weight)
+        (slope,) = grad((u * weight if weighted else u).sum(), x, create_graph=True)
+        if unused:
+            assert grad(slope.sum(), x, create_graph=True, allow_unused=True) == (None,)
+        else:
+            with pytest.raises(RuntimeError, match="appears to not have been used"):
+                grad(slope.sum(), x, create_graph=True)
+
+    twice = seen(captured.Silent, program).watched(subject(captured.Silent)).twice_at
+    assert twice is not None
+    assert twice.line in (line_of(text, program) for text in ("allow_unused=True", "            grad(slope"))
+
+
+def test_a_first_derivative_that_raises_is_not_it() -> None:
+    x, other = torch.randn(3, requires_grad=True), torch.randn(3, requires_grad=True)
+
+    def program() -> None:
+        grad(captured.Silent.apply(x).sum(), x, create_graph=True)
+        with pytest.raises(RuntimeError, match="appears to not have been used"):
+            grad(captured.Silent.apply(x).sum(), other, create_graph=True)
+
+    assert seen(captured.Silent, program).watched(subject(captured.Silent)).twice_at is None
+
+
 def test_a_backward_inside_a_backward() -> None:
     class Recomputes(Function):
         @staticmethod

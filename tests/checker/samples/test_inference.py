@@ -165,6 +165,69 @@ def test_shapes(function: Any, expected: list[Any]) -> None:
     assert shapes(function) == expected
 
 
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x, w: x * w, "x randn(4, 3), w randn(3)"),
+        (lambda x, b: x + b, "x randn(4, 3), b randn(3)"),
+        (lambda a, b: a + b, "a randn(4, 3), b randn(4, 3)"),
+        (lambda x, weight, bias: x * weight + bias, "x randn(4, 3), weight randn(3), bias randn(3)"),
+        (lambda x, scale, shift: x * scale + shift, "x randn(4, 3), scale randn(3), shift randn(3)"),
+        (lambda x, scale: x * scale, "x randn(4, 3), scale 0.7"),
+        (
+            lambda x, gamma, beta, eps: x / (x.norm() + eps) * gamma + beta,
+            "x randn(4, 3), gamma randn(3), beta randn(3), eps 1e-05",
+        ),
+        (
+            lambda x, weight, eps: x / (x.norm() + eps) * weight,
+            "x randn(4, 3), weight randn(3), eps 1e-05",
+        ),
+        (
+            lambda x, w1, b1, w2, b2: (x @ w1 + b1).relu() @ w2 + b2,
+            "x randn(4, 3), w1 randn(3, 5), b1 randn(5), w2 randn(5, 3), b2 randn(3)",
+        ),
+        (
+            lambda x, A, B, scaling: x @ A @ B * scaling,  # noqa: N803  as papers write it
+            "x randn(4, 3), A randn(3, 5), B randn(5, 3), scaling 0.7",
+        ),
+        (
+            lambda points, centers, sigma: torch.cdist(points, centers) / sigma,
+            "points randn(4, 3), centers randn(5, 3), sigma 0.7",
+        ),
+        (
+            lambda q, k, v, mask: (q @ k.mT).masked_fill(mask, -9.0).softmax(-1) @ v,
+            "q randn(4, 3), k randn(4, 3), v randn(4, 3), mask rand(4, 4) > 0.3",
+        ),
+        (lambda x, kernel_size: functional.avg_pool2d(x, kernel_size), "x randn(2, 3, 6, 5), kernel_size 2"),
+        (
+            lambda x, grid: functional.grid_sample(x, grid, align_corners=False),
+            "x randn(2, 3, 6, 5), grid randn(2, 6, 5, 2)",
+        ),
+        (
+            lambda pred, target, reduction: functional.mse_loss(pred, target, reduction=reduction),
+            "pred randn(4, 3), target randn(4, 3).softmax(-1), reduction 'mean'",
+        ),
+        (
+            lambda x, num_groups, weight, bias: functional.group_norm(x, num_groups, weight, bias),
+            "x randn(4, 3), num_groups 3, weight randn(3), bias randn(3)",
+        ),
+        (
+            lambda probs, target: functional.binary_cross_entropy(probs, target),
+            "probs 0.8 * rand(4, 3) + 0.1, target randn(4, 3).softmax(-1)",
+        ),
+    ],
+)
+def test_what_an_author_would_mean(function: Any, expected: str) -> None:
+    assert texts(inferred(function))[0] == expected
+
+
+def test_shares_add_up_to_exactly_one() -> None:
+    (sample, *_) = inferred(lambda logits, target: -(logits.log_softmax(-1) * target).sum())
+    target = sample.args[1].double()
+    assert torch.equal(target.sum(-1), torch.ones(4, dtype=torch.float64))
+    assert bool((target >= 0).all())
+
+
 @pytest.mark.parametrize("function", [convolution, batch_norm, picked, images_only, annotated, stacked])
 def test_others_that_forward_takes(function: Callable[..., Any]) -> None:
     for sample in inferred(function):
@@ -254,6 +317,39 @@ def test_a_backward_that_always_raises_does_not_change_the_arguments() -> None:
     assert shapes(Swapped) == [(4, 3), (5, 3)]
 
 
+def test_backward_tells_the_shape_that_is_meant() -> None:
+    class Shifted(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor, by: Tensor) -> Tensor:
+            ctx.save_for_backward(by)
+            return x + by
+
+        @staticmethod
+        def backward(ctx: Any, grad_output: Tensor) -> Any:
+            return grad_output, grad_output.sum(0)
+
+    assert shapes(Shifted) == [(4, 3), (3,)]
+
+
+def test_backward_tells_that_a_number_is_meant_to_be_a_tensor() -> None:
+    class Kept(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor, other: Any) -> Tensor:
+            ctx.x = x
+            ctx.other = other
+            return x * other
+
+        @staticmethod
+        def backward(ctx: Any, grad_output: Tensor) -> Any:
+            return grad_output * ctx.other, grad_output * ctx.x
+
+    assert shapes(Kept) == [(4, 3), (4, 3)]
+
+
+def test_other_dimensions_are_unusual() -> None:
+    assert [sample.unusual for sample in inferred(reduced)] == [False, False, True]
+
+
 def test_a_forward_that_takes_nothing() -> None:
     def never(x: Tensor, y: Tensor) -> Tensor:
         raise ValueError("needs a dataset")
@@ -291,7 +387,8 @@ def test_a_slow_forward_is_not_tried_often() -> None:
     assert subject is not None
     samples, why = infer(subject, Deadline(10))
     assert (len(samples), len(calls)) == (0, 2)
-    assert why == "no arguments were found in the time there was; give them: --input 'x=...'"
+    assert why.startswith("no arguments were found in the time there was; give them: --input 'x=...', or in ")
+    assert why.endswith('": (x,)}')
 
 
 def test_a_first_call_that_takes_all_the_time() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from checker.points import point_of
 from gradscope.checker.point import Deadline
 from gradscope.checker.ways.table import ways
-from gradscope.facts.checks import Way, Ways
+from gradscope.facts.ways import Way, Ways
 
 
 class Cube(torch.autograd.Function):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from gradscope.facts import CheckedFunction, CheckOutcome, Origin, Outcome, SampleFact
-from gradscope.reporters.screen.check.late import is_late
-from gradscope.reporters.screen.check.standing import GRADIENT, outcome_of
+from gradscope.facts import GRADIENT, CheckedFunction, CheckOutcome, Origin, Outcome, SampleFact
+from gradscope.reporters.screen.check.late import is_for_later, is_late
+from gradscope.reporters.screen.check.standing import outcome_of
 from gradscope.reporters.screen.page import Page
 from gradscope.reporters.screen.words import bytes_text, clip_end, plural, scientific
 
@@ -91,12 +91,13 @@ def _unchecked(function: CheckedFunction) -> Iterator[str]:
     """
     reasons: dict[str, list[str]] = {}
     for each in function.outcomes:
-        if each.outcome is Outcome.NOT_CHECKED and each.check != GRADIENT and not is_late(each):
+        is_told = is_late(each) or is_for_later(each)
+        if each.outcome is Outcome.NOT_CHECKED and each.check != GRADIENT and not is_told:
             reasons.setdefault(_clipped(each.detail), []).append(each.check)
     if outcome_of(function, GRADIENT) in (Outcome.FAILED, Outcome.NOT_CHECKED):
         count = sum(map(len, reasons.values()))
         if count:
-            yield f"{plural(count, 'other check')} that a right gradient is needed for"
+            yield f"{plural(count, 'other check')}, for want of a right gradient"
         return
     for reason, checks in reasons.items():
         names = ", ".join(checks[:_MOST_NAMES])

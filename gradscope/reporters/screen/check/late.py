@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from gradscope.facts import NO_TIME, CheckedFunction, CheckOutcome, Outcome
-from gradscope.reporters.screen.check.standing import GRADIENT
+from gradscope.facts import GRADIENT, NEEDS_MORE, NO_TIME, CheckedFunction, CheckOutcome, Outcome
 from gradscope.reporters.screen.words import plural
 
+MORE_TIME: Final = "--time-limit 20"
+"""The option that gives every check its time."""
 _MOST_COMMON: Final = 2
 _MOST_CHECKS: Final = 4
 _MOST_NAMES: Final = 2
@@ -19,6 +20,17 @@ def is_late(outcome: CheckOutcome) -> bool:
     """Whether it is one of them; where that is the gradient itself, the function's line says so."""
     is_open = outcome.outcome is Outcome.NOT_CHECKED and outcome.check != GRADIENT
     return is_open and outcome.detail.startswith(NO_TIME)
+
+
+def is_for_later(outcome: CheckOutcome) -> bool:
+    """Whether it is a check that is only tried where there is more time."""
+    return outcome.outcome is Outcome.NOT_CHECKED and outcome.detail.startswith(NEEDS_MORE)
+
+
+def for_later(functions: Sequence[CheckedFunction]) -> list[str]:
+    """The checks that are only tried where there is more time, each once."""
+    found = (each.check for function in functions for each in function.outcomes if is_for_later(each))
+    return list(dict.fromkeys(found))
 
 
 def late_everywhere(functions: Sequence[CheckedFunction]) -> list[str]:
@@ -44,7 +56,7 @@ def late_notes(functions: Sequence[CheckedFunction]) -> list[str]:
     if not told:
         return []
     more = f" and {len(told) - _MOST_GROUPS} more groups of checks" if len(told) > _MOST_GROUPS else ""
-    advice = "--time-limit 20 gives every function more"
+    advice = f"{MORE_TIME} gives every function more"
     return [f"{NO_TIME} for {'; '.join(told[:_MOST_GROUPS])}{more}: {advice}"]
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from gradscope.facts import Cause, CheckedFunction, Outcome, WrongGradient
+from gradscope.facts import GRADIENT, Cause, CheckedFunction, Outcome, WrongGradient
 from gradscope.finding import Finding, Severity
 from gradscope.reporters.screen.page import STYLES, Page
 from gradscope.reporters.screen.words import number, plural
 
-GRADIENT: Final = "gradient"
 _WRONG: Final = "GS601"  # the finding of a gradient that failed
+_AGAINST: Final = "against "  # a derivative by hand, which was asked for
 _TELLING: Final = ("double backward", "forward mode", "vmap")  # named on the line where they passed
 
 
@@ -62,7 +62,8 @@ def items(function: CheckedFunction, word: str, page: Page, *, values: bool = Tr
     if word in ("FAIL", "warning", "failed", "silenced") and function.backward is not None:
         told.append(f"backward at line {function.backward.line}")
     told += _agreement(function, values=values)
-    passed = [name for name in _TELLING if outcome_of(function, name) is Outcome.PASSED]
+    asked = [each.check for each in function.outcomes if each.check.startswith(_AGAINST)]
+    passed = [name for name in (*asked, *_TELLING) if outcome_of(function, name) is Outcome.PASSED]
     if passed:
         told.append(f"{', '.join(passed)} ok")
     return told + list(_saves(function))

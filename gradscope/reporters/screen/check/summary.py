@@ -8,7 +8,7 @@ from rich.text import Text
 
 from gradscope.exits import nothing_checked
 from gradscope.report import Report
-from gradscope.reporters.screen.check.late import late_everywhere
+from gradscope.reporters.screen.check.late import MORE_TIME, for_later, late_everywhere
 from gradscope.reporters.screen.page import STYLES, Page
 from gradscope.reporters.screen.summary import counted, ending, pointed_lines, unseen
 from gradscope.reporters.screen.words import plural
@@ -39,7 +39,10 @@ def _parts(report: Report, page: Page) -> Iterator[str]:
         yield f"not seen: {unseen(report.recording, page)}"
     late = late_everywhere(functions)
     if late:
-        yield f"no time for {' and '.join(late)}"
+        yield f"no time for {' and '.join(late)} ({MORE_TIME})"
+    later = for_later(functions)
+    if later:
+        yield f"{' and '.join(later)} {'is' if len(later) == 1 else 'are'} tried from {MORE_TIME} on"
     if checked:
         yield _seconds(sum(each.seconds for each in functions) + sum(each.seconds for each in models))
 
