@@ -25,7 +25,18 @@ COMMAND_LINE_ONLY: Final = {
     ),
     "check": frozenset(
         (
-            *("input", "inputs", "capture", "no_run", "against", "sweep", "device", "seed", "time_limit"),
+            *(
+                "input",
+                "inputs",
+                "loss",
+                "capture",
+                "no_run",
+                "against",
+                "sweep",
+                "device",
+                "seed",
+                "time_limit",
+            ),
             *("format", "output", "redact"),
         )
     ),
