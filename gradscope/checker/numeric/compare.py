@@ -143,8 +143,15 @@ class _Comparing:
                 break
             check = InputCheck(self.directional, at, self.here, self.chance, self.deadline)
             verdicts.append(check.run(_MOST_FOUND if locate else _MOST_UNLOCATED))
-        wrongs = Wrongs(self.point, self.analytical, self.directional, self.chance, self.deadline, verdicts)
-        wrongs.replaced = self.replaced
+        wrongs = Wrongs(
+            self.point,
+            self.analytical,
+            self.directional,
+            self.chance,
+            self.deadline,
+            verdicts,
+            self.replaced,
+        )
         wrong = wrongs.facts(locate=locate)
         notes = [*self.notes, *(note for one in verdicts for note in one.notes), *wrongs.notes]
         known = [one.agreement for one in verdicts if not one.differs and one.agreement is not None]

@@ -13,28 +13,29 @@ from gradscope.checker.numeric.coordinates import index_of
 from gradscope.checker.numeric.directional import Directional, Estimate, Input
 from gradscope.checker.numeric.entry import entry
 from gradscope.checker.numeric.evidence import Evidence
+from gradscope.checker.numeric.excuses import Excuses
 from gradscope.checker.numeric.gradients import Analytical, Limit, OutOfTime
 from gradscope.checker.numeric.patterns import Surroundings, pattern_of
-from gradscope.checker.numeric.precision import lowest_dtype, rounding_of, scatter
 from gradscope.checker.numeric.probes import Chance
 from gradscope.checker.numeric.steps import Examined, Verdict
 from gradscope.checker.numeric.surrogates import surrogate
-from gradscope.checker.numeric.verdicts import InputVerdict, relative, where
+from gradscope.checker.numeric.verdicts import InputVerdict, where
 from gradscope.checker.point import Deadline, Point
 from gradscope.facts.checks import Cause, Pattern, WrongGradient
-from gradscope.recorder.stats import dtype_name
 
 _LOOK_AT_ALL = 128
 _LOOK_AT = 96
 _ENOUGH_EXACT = 8
 _COMPARED = 32
-_FEW_DIGITS = 1e-9  # no constant that is written out has more
 _SEVERAL = 3
 _NEARLY = 1e-3
 
 
 class Wrongs:
-    """Turns verdicts about inputs into facts. `deliberate` says that all of them are surrogates."""
+    """Turns verdicts about inputs into facts. `deliberate` says that all of them are surrogates.
+
+    `replaced` is the lower precision that float64 takes the place of in forward, and not in backward.
+    """
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Wrongs:
         chance: Chance,
         deadline: Deadline,
         verdicts: Sequence[InputVerdict],
+        replaced: torch.dtype | None = None,
     ) -> None:
         self.point = point
         self.analytical = analytical
@@ -52,11 +54,8 @@ class Wrongs:
         self.deadline = deadline
         self.verdicts = verdicts
         self.notes: list[str] = []
-        self._small: dict[str, float] = {}
+        self._excuses = Excuses(point, analytical, directional, replaced)
         self.deliberate = False
-        self.replaced: torch.dtype | None = (
-            None  # what float64 takes the place of in forward, not in backward
-        )
 
     def facts(self, *, locate: bool) -> list[WrongGradient]:
         """One fact for each input that differs, and notes about differences that are no mistakes.
@@ -64,7 +63,8 @@ class Wrongs:
         Unless `locate`, no Jacobian entry, no pattern and no count is looked for.
         """
         for verdict in self.verdicts:
-            self._excuse_rounding(verdict)
+            self._excuses.apply(verdict)
+        self.notes += self._excuses.notes()
         chosen = dict(self._surrogates())
         self.directional.forward.limit = Limit(self.deadline, 0.0)
         facts = []
@@ -81,56 +81,6 @@ class Wrongs:
         if chosen:
             self._say_deliberate(*next(iter(chosen.items())))
         return facts
-
-    # ------------------------------------------------------------ rounding
-
-    def _lower(self, at: Input) -> torch.dtype | None:
-        lower = [self.replaced, lowest_dtype(self.analytical, at.gradients)]
-        known = [dtype for dtype in lower if dtype is not None]
-        return max(known, key=lambda dtype: torch.finfo(dtype).eps, default=None)
-
-    def _excuse_rounding(self, verdict: InputVerdict) -> None:
-        """Takes differences away that rounding explains."""
-        at = verdict.at
-        if verdict.small:
-            room = scatter(self.analytical, at, self.point, self.directional.cotangents)
-            own = float(room.median()) / max(float(at.gradients.abs().median()), 1e-300)
-            self._say_small(at, verdict.small, is_clear=verdict.small > max(_FEW_DIGITS, own))
-        if not verdict.wrong or not at.returned:
-            return
-        room = scatter(self.analytical, at, self.point, self.directional.cotangents)
-        lower = self._lower(at)
-        if lower is not None:
-            room = room + rounding_of(lower, at.gradients)
-        for coordinate, seen in list(verdict.wrong.items()):
-            if seen.estimate is None:
-                continue
-            apart = seen.estimate.difference.abs() / at.scale[coordinate]
-            beyond = apart > room[:, coordinate] + seen.estimate.tolerance / at.scale[coordinate]
-            if not bool(beyond.any()):
-                del verdict.wrong[coordinate]
-                self._say_small(at, relative(seen), is_clear=False)
-
-    def _say_small(self, at: Input, size: float, *, is_clear: bool) -> None:
-        """One note for an input, about the largest difference in units of the gradient; `is_clear` where it
-        is the same at every step size, and beyond what backward's own numbers scatter.
-        """
-        if size <= self._small.get(at.name, -1.0):
-            return
-        self._small[at.name] = size
-        lower = self._lower(at)
-        start = f"{at.name}: the gradient differs by "
-        self.notes[:] = [note for note in self.notes if not note.startswith(start)]
-        if lower is not None:
-            inside = f"{dtype_name(lower)} is used inside"
-            self.notes.append(f"{start}{size:.0e}, which rounding explains: {inside}")
-        else:
-            self.notes.append(
-                f"{start}{size:.0e} of its size, more than float64 rounds: probably a constant "
-                "with too few digits"
-                if is_clear
-                else f"{start}{size:.0e} of its size, no more than its own rounding would"
-            )
 
     # ------------------------------------------------------------ facts
 
