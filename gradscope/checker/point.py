@@ -35,6 +35,10 @@ class Sample:
 _WAITING = 3.0
 
 
+class OutOfTime(Exception):
+    """No time is left for another evaluation of forward."""
+
+
 class Deadline:
     """How long the checks of one function may take: seconds that this thread computes, from now on.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import torch
 from torch.utils import _pytree as pytree
@@ -28,6 +28,7 @@ from gradscope.facts.checks import (
     Origin,
     Outcome,
     SampleFact,
+    SubjectKind,
 )
 from gradscope.recorder.stats import dtype_name
 
@@ -56,7 +57,7 @@ def check_function(
     """Checks one function. `samples` is not empty; the first that works is used for every check, the others
     for the gradient alone.
     """
-    _prepare()
+    import_late(subject)
     began, deadline = time.perf_counter(), limits.deadline()
     checked = described(subject)
     usable: list[tuple[Sample, Point]] = []
@@ -96,11 +97,15 @@ def check_function(
     )
 
 
-@cache
-def _prepare() -> None:
-    """Lets torch load what its first backward with a cotangent needs: over a second, not to be counted."""
-    x = torch.ones(1, requires_grad=True, device="cpu")
-    torch.autograd.grad(x * 2, x, torch.ones(1, device="cpu"))
+def import_late(subject: Subject) -> None:
+    """Imports what torch imports at the first gradient, and what it imports at the first tangent.
+
+    The seconds that this takes are not the function's.
+    """
+    all_cases()
+    importlib.import_module("torch.fx.experimental.symbolic_shapes")
+    if subject.kind is SubjectKind.CALLABLE or subject.lines.jvp is not None:
+        importlib.import_module("torch._dynamo")
 
 
 def described(subject: Subject) -> CheckedFunction:

@@ -202,10 +202,8 @@ class BackwardWatch:
         if self._watchers.suspicious:
             self._watchers.look_for_mutations(nodes, loc)
         if close:
+            this.watched = not any(other.watched for other in self._passes.values())
             self._look_closely(this, line)
-            if not any(other.watched for other in self._passes.values()):
-                this.watched = True
-                self._watch(this, line)
         if accumulates:
             self._order.tell(self._order.before_backward, self._leaves_of(this), this.nodes, loc)
         return this
@@ -239,15 +237,15 @@ class BackwardWatch:
         leaves = list(this.leaves.values())
         self._leaves.before_first_step(leaves)
         if this.accumulates or this.inputs:
-            self.scale.before(leaves, this.loc)
+            self.scale.before(this.nodes, leaves, this.loc, watched=this.watched)
         self._leaves_of_line[this.loc, this.thread] = [self._leaves.entry(leaf).tensor for leaf in leaves]
         roots = [v for t in this.roots if (v := self._values.get(t)) is not None]
         trained = {id(leaf) for leaf in leaves if self._leaves.entry(leaf).is_parameter or _was_updated(leaf)}
         self._severance.look(roots, this.leaves.keys(), trained, self.received, this.loc)
+        if this.watched:
+            self._watch(this, line)
 
     def _watch(self, this: _Pass, line: BackwardLine) -> None:
-        if this.accumulates or this.inputs:
-            self.scale.watch(this.nodes, list(this.leaves.values()), this.loc)
         self._watchers.before(
             this.nodes,
             this.roots,

@@ -51,8 +51,8 @@ class _Model:
 
 
 class ScaleWatch:
-    """The profiles of all backward lines. `before` and `got` go around every backward looked at closely,
-    `watch` and `after` around those whose nodes get hooks, one at a time.
+    """The profiles of all backward lines. `before` and `got` go around every backward looked at closely;
+    `after` follows those that were watched, whose nodes got hooks, one at a time.
     """
 
     def __init__(self, now: Now, leaves: Leaves) -> None:
@@ -65,23 +65,19 @@ class ScaleWatch:
         self._arrived: _Arrived = {}
         self._handles: list[Any] = []
 
-    def before(self, leaves: Sequence[Tensor], loc: Loc) -> None:
-        """Which model this thread is about to differentiate."""
-        entries = self._weights(leaves)
-        if entries:
-            self._choose(loc, {entry.order: entry.tensor for entry in entries.values()})
-
-    def _weights(self, leaves: Sequence[Tensor]) -> dict[int, LeafEntry]:
+    def before(self, nodes: Sequence[Any], leaves: Sequence[Tensor], loc: Loc, *, watched: bool) -> None:
+        """Just before the engine walks these nodes: which model it is, and hooks where it is `watched`."""
+        if watched:
+            self._forget()
         weights = weights_among(leaves)
-        return {id(leaf): self._leaves.entry(leaf) for leaf in leaves if id(leaf) in weights}
-
-    def watch(self, nodes: Sequence[Any], leaves: Sequence[Tensor], loc: Loc) -> None:
-        """Just before the engine walks these nodes."""
-        self._forget()
-        entries = self._weights(leaves)
-        model = self._current.get((loc, threading.get_ident()))
-        if not entries or model is None:
+        if not weights:
             return
+        entries = {id(leaf): self._leaves.entry(leaf) for leaf in leaves if id(leaf) in weights}
+        model = self._choose(loc, {entry.order: entry.tensor for entry in entries.values()})
+        if watched:
+            self._watch(model, nodes, entries)
+
+    def _watch(self, model: _Model, nodes: Sequence[Any], entries: dict[int, LeafEntry]) -> None:
         number = model.profile.count + 1
         if number > _LOOKS and (number < _LATER or number & (number - 1)):
             return
@@ -92,7 +88,7 @@ class ScaleWatch:
             for index, taking in enumerate(self._takings):
                 self._handles.append(taking.node.register_hook(_hook(self._arrived, index, self._failed)))
 
-    def _choose(self, loc: Loc, weights: dict[int, weakref.ref[Tensor]]) -> None:
+    def _choose(self, loc: Loc, weights: dict[int, weakref.ref[Tensor]]) -> _Model:
         """The line's model with these weights; a new one where they, or some of them, are other tensors."""
         models = self._models.setdefault(loc, [])
         model = next((one for one in models if one.has(weights)), None)
@@ -102,6 +98,7 @@ class ScaleWatch:
                 models.append(model)
         self._current[loc, threading.get_ident()] = model
         model.weights.update(weights)
+        return model
 
     def _failed(self, error: Exception) -> None:
         self._now.fault("the norm of an arriving gradient", error)

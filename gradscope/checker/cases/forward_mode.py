@@ -11,7 +11,7 @@ from torch.autograd import forward_ad
 
 from gradscope.checker.cases import Setting, case, failed, not_applicable, not_checked, passed
 from gradscope.checker.cases._forms import Reference, apart, gradients_of, quiet, reference
-from gradscope.checker.cases._passes import cotangents_for
+from gradscope.checker.cases._passes import ProgramRaised, cotangents_for
 from gradscope.checker.cases._values import inner
 from gradscope.checker.duals import make_dual, unpack_dual
 from gradscope.checker.generators import seeded
@@ -50,17 +50,9 @@ def forward_mode(setting: Setting) -> Facts:
             wrong = _located(base, tangents)
             if wrong is not None:
                 return Facts(failed(NAME, f"input {wrong.input_name}"), wrong_gradients=(wrong,))
-    except _ProgramRaised as error:
+    except ProgramRaised as error:
         return _raising(setting, error.error)
     return passed(NAME, "as reverse mode")
-
-
-class _ProgramRaised(Exception):
-    """What the function raised with dual numbers, which its values alone did not make it raise."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(raised(error))
-        self.error = error
 
 
 def _raising(setting: Setting, error: Exception) -> Facts:
@@ -88,7 +80,7 @@ def _jvp(point: Point, tangents: Sequence[Tensor]) -> list[Tensor]:
         try:
             returned = point.raw(given)
         except Exception as error:
-            raise _ProgramRaised(error) from error
+            raise ProgramRaised(error) from error
         outputs = [one for one in tensors_of(returned) if is_differentiable(one)]
         return [_tangent(one) for one in outputs]
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from gradscope.checker.numeric.directional import Directional, Input, direction_over, unit
-from gradscope.checker.numeric.gradients import OutOfTime
 from gradscope.checker.numeric.probes import Chance, alike
 from gradscope.checker.numeric.steps import Examined, Verdict, examine
+from gradscope.checker.point import OutOfTime
 
 _SHARE = 1e-4  # of the smallest gradient in a direction: no larger error may hide in its tolerance
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradscope.checker.generators import seeded
 from gradscope.checker.numeric.coordinates import count, flat, joined, parts
-from gradscope.checker.point import Deadline, Pass, Point
+from gradscope.checker.point import Deadline, OutOfTime, Pass, Point
 from gradscope.checker.raised import raised
 
 
@@ -108,10 +108,6 @@ def differentiable(point: Point) -> Pass:
         return point.differentiable()
     except Exception as error:
         raise ForwardRaised(error) from error
-
-
-class OutOfTime(Exception):
-    """No time is left for another evaluation of forward."""
 
 
 class Limit:

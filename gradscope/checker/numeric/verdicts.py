@@ -11,11 +11,11 @@ from torch import Tensor
 from gradscope.checker.numeric.bisection import Search
 from gradscope.checker.numeric.coordinates import index_of
 from gradscope.checker.numeric.directional import Directional, Estimate, Input, direction_over
-from gradscope.checker.numeric.gradients import Limit, OutOfTime
+from gradscope.checker.numeric.gradients import Limit
 from gradscope.checker.numeric.probes import Chance
 from gradscope.checker.numeric.sides import Shape, Sides, sides, sides_along
 from gradscope.checker.numeric.steps import Examined, Verdict
-from gradscope.checker.point import Deadline
+from gradscope.checker.point import Deadline, OutOfTime
 
 _ROUNDS = 8
 _MOST_NOT_FINITE = 8

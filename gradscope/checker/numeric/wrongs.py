@@ -14,13 +14,13 @@ from gradscope.checker.numeric.directional import Directional, Estimate, Input
 from gradscope.checker.numeric.entry import entry
 from gradscope.checker.numeric.evidence import Evidence
 from gradscope.checker.numeric.excuses import Excuses
-from gradscope.checker.numeric.gradients import Analytical, Limit, OutOfTime
+from gradscope.checker.numeric.gradients import Analytical, Limit
 from gradscope.checker.numeric.patterns import Surroundings, pattern_of
 from gradscope.checker.numeric.probes import Chance
 from gradscope.checker.numeric.steps import Examined, Verdict
 from gradscope.checker.numeric.surrogates import surrogate
 from gradscope.checker.numeric.verdicts import InputVerdict, where
-from gradscope.checker.point import Deadline, Point
+from gradscope.checker.point import Deadline, OutOfTime, Point
 from gradscope.facts.checks import Cause, Pattern, WrongGradient
 
 _LOOK_AT_ALL = 128

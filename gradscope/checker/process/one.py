@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,14 +9,13 @@ from types import ModuleType
 
 import torch
 
-from gradscope.checker.cases import all_cases
 from gradscope.checker.models.checking import check_model
 from gradscope.checker.models.loss import Loss
 from gradscope.checker.point import Deadline, Sample
 from gradscope.checker.process.extras import Extras
 from gradscope.checker.process.messages import CheckedAny
 from gradscope.checker.raised import raised, raised_at
-from gradscope.checker.run import Limits, check_function, described
+from gradscope.checker.run import Limits, check_function, described, import_late
 from gradscope.checker.samples.arguments import samples_for
 from gradscope.checker.subject import Subject
 from gradscope.checker.subjects.discovery import subject_of
@@ -48,7 +46,7 @@ class Terms:
         watched: Watched = Watched(),  # noqa: B008  frozen
     ) -> CheckedAny:
         """Checks one subject. InputError where the inputs that were given do not fit it."""
-        _import_late(subject)
+        import_late(subject)
         limits = Limits(self.seconds)
         deadline = Deadline(limits.deadline().left() / 2)
         samples, why = samples_for(subject, self.module, self.given, captured, deadline)
@@ -74,17 +72,6 @@ class Terms:
         except Exception as error:  # noqa: BLE001  one function's fault must not cost the others
             traceback.print_exception(error)
             return failed(subject, f"a fault of gradscope's own: {raised(error)}")
-
-
-def _import_late(subject: Subject) -> None:
-    """Imports what torch imports at the first gradient, and what it imports at the first tangent.
-
-    The seconds that this takes are not the function's.
-    """
-    all_cases()
-    importlib.import_module("torch.fx.experimental.symbolic_shapes")
-    if subject.kind is SubjectKind.CALLABLE or subject.lines.jvp is not None:
-        importlib.import_module("torch._dynamo")
 
 
 def check_value(value: object, name: str, terms: Terms) -> CheckedAny:

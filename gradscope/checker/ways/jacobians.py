@@ -11,14 +11,10 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from gradscope.checker.duals import make_dual, unpack_dual
-from gradscope.checker.point import Deadline, Point, is_differentiable, tensors_of
+from gradscope.checker.point import Deadline, OutOfTime, Point, is_differentiable, tensors_of
 
 Place: TypeAlias = tuple[int, int]
 """An input element: the index of its leaf, and its place there in C order."""
-
-
-class OutOfTimeError(Exception):
-    """The deadline passed before the Jacobian was complete."""
 
 
 def places(point: Point, most: int | None = None) -> list[Place]:
@@ -103,4 +99,4 @@ def _moved(point: Point, place: Place, step: float) -> Tensor:
 
 def _check(deadline: Deadline) -> None:
     if deadline.is_over:
-        raise OutOfTimeError
+        raise OutOfTime

@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from gradscope.checker.duals import make_dual, unpack_dual
-from gradscope.checker.point import Deadline, Point
+from gradscope.checker.point import Deadline, OutOfTime, Point
 from gradscope.checker.raised import raised
 from gradscope.checker.ways import jacobians
-from gradscope.checker.ways.jacobians import OutOfTimeError, Place, flat, places
+from gradscope.checker.ways.jacobians import Place, flat, places
 from gradscope.facts.checks import NO_TIME
 from gradscope.facts.ways import Way, Ways
 
@@ -195,7 +195,7 @@ def _differences(
     for power in POWERS:
         try:
             found.append(_Difference(power, compute(point, 10.0**-power, deadline, chosen)))
-        except OutOfTimeError:
+        except OutOfTime:
             break
         except Exception:  # noqa: BLE001  outside of its domain the user's forward may raise anything
             continue
@@ -246,7 +246,7 @@ def _timed(way: Callable[[], Tensor], deadline: Deadline) -> _Measured:
         began = time.perf_counter()
         try:
             jacobian = way()
-        except OutOfTimeError:
+        except OutOfTime:
             break
         except Exception as error:  # noqa: BLE001  the user's methods may raise anything
             return _Measured(None, text=_reason(error))
