@@ -35,7 +35,8 @@ def _header(finding: Finding, page: Page, style: str) -> list[Text]:
     head = Text(first)
     head.stylize(style, 0, len(label))
     head.stylize("bold", len(label))
-    return [head, *(Text("  " + line, "bold") for part in rest for line in wrap(part, page.width - 2))]
+    # Wrapped anew as one, not line by line: each was broken for two more columns than it has.
+    return [head, *(Text("  " + line, "bold") for line in wrap(" ".join(rest), page.width - 2) if line)]
 
 
 # ---------------------------------------------------------------- where
