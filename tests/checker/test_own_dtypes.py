@@ -95,7 +95,7 @@ class Through(Function):
 def checked(function: type[Function], *args: Any) -> CheckedFunction:
     subject = subject_of(function, function.__name__)
     assert subject is not None
-    return check_function(subject, [Sample(args)], Limits(6.0))
+    return check_function(subject, [Sample(args)], Limits(19.0))
 
 
 def errors(one: CheckedFunction) -> list[str]:

@@ -22,7 +22,7 @@ from tests.checker.cases.settings import setting_of
 def checked(function: type[Function], *samples: Sample) -> CheckedFunction:
     subject = subject_of(function, function.__name__)
     assert subject is not None
-    return check_function(subject, samples or infer(subject, Deadline(10))[0], Limits(4.0))
+    return check_function(subject, samples or infer(subject, Deadline(10))[0], Limits(19.0))
 
 
 class RowSoftmax(Function):

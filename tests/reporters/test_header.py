@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from gradscope.facts import Recording
@@ -22,5 +24,5 @@ def test_every_line_takes_as_many_words_as_fit(width: int) -> None:
     header = lines[: next(n for n, line in enumerate(lines) if line.startswith("  more"))]
     assert " ".join(line.strip() for line in header).endswith(MESSAGE)
     assert all(len(line) <= width for line in header)
-    for line, following in zip(header[1:], header[2:], strict=False):
+    for line, following in itertools.pairwise(header[1:]):
         assert len(f"{line} {following.split()[0]}") > width, (line, following)
