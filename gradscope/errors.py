@@ -4,7 +4,8 @@
     ├── UsageError          2   what was typed, or what it points at, cannot be done as it stands
     │   ├── TargetError     2   there is no such target, or it does not say what to trace
     │   ├── InputError      2   an input that cannot be read or does not fit
-    │   └── OutputError     2   the report cannot be written there
+    │   ├── OutputError     2   the report cannot be written there
+    │   └── PictureError    2   a picture cannot be drawn on this machine, or not in time
     └── Fault               4   a fault in gradscope; the program was let run on
 
 Each says what is wrong, where, and the next thing to type.
@@ -53,6 +54,10 @@ class UsageError(GradscopeError):
 
 class TargetError(UsageError):
     """There is no such target, or it does not say what to trace."""
+
+
+class PictureError(UsageError):
+    """A picture cannot be drawn on this machine (no `dot`), or not in time."""
 
 
 class InputError(UsageError):

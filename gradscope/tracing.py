@@ -37,7 +37,7 @@ def trace_target(target: Target, options: Options, watch: Watch | None = None) -
     """
     placement = choose_placement(options)
     if not target.is_program:
-        return record(Model(target, options, placement).run, watch)
+        return record(Model(target, options, placement).run, watch, graph_of=options.graph_of)
     script = Script(target)
     recording = _record_script(script, options, placement, watch)
     if _ran_nothing(recording) and script.main is not None:
@@ -57,7 +57,7 @@ def _record_script(script: Script, options: Options, placement: Placement, watch
         with placement.around_script():
             script.run()
 
-    return record(run, watch, max_steps=options.steps, whole_program=True)
+    return record(run, watch, max_steps=options.steps, whole_program=True, graph_of=options.graph_of)
 
 
 def _ran_nothing(recording: Recording) -> bool:
@@ -84,7 +84,11 @@ def _trace_the_one(
         return _noted(first, f"{target.text} calls no backward and holds no nn.Module; {advice}")
     name, found = chosen
     model = Model(target, options, placement)
-    recording = record(lambda note: model.run_found(found, f"{target.where}:{name}", main, note), watch)
+    recording = record(
+        lambda note: model.run_found(found, f"{target.where}:{name}", main, note),
+        watch,
+        graph_of=options.graph_of,
+    )
     taken = f"{target.text} calls no backward itself; its module {name} was traced instead"
     notes = dict.fromkeys((taken, *first.notes, *recording.notes))
     not_seen = dict.fromkeys((*first.not_seen, *recording.not_seen))
@@ -99,14 +103,20 @@ def report_on(
 
 
 def record(
-    run: Run, watch: Watch | None = None, *, max_steps: int | None = None, whole_program: bool = False
+    run: Run,
+    watch: Watch | None = None,
+    *,
+    max_steps: int | None = None,
+    whole_program: bool = False,
+    graph_of: int | None = None,
 ) -> Recording:
     """Runs a program under a recorder. A fault of the recorder is raised only when the program has ended.
 
     A `whole_program` is waited for until its threads have ended too; nothing of it can run afterwards.
+    `graph_of` is the number of the backward pass whose graph is taken down.
     """
     process = os.getpid()
-    recorder, fault = _installed(max_steps, watch)
+    recorder, fault = _installed(max_steps, watch, graph_of)
     if recorder is None:
         end = run_to_end(lambda: run(_unheard), _unheard, whole_program=whole_program)
         raise _fault("the recorder could not be installed", end) from fault
@@ -130,9 +140,11 @@ def record(
         raise _fault("what was recorded could not be read", end) from error
 
 
-def _installed(max_steps: int | None, watch: Watch | None) -> tuple[Recorder | None, Exception | None]:
+def _installed(
+    max_steps: int | None, watch: Watch | None, graph_of: int | None
+) -> tuple[Recorder | None, Exception | None]:
     try:
-        recorder = Recorder(max_steps=max_steps, progress=watch)
+        recorder = Recorder(max_steps=max_steps, progress=watch, graph_of=graph_of)
         recorder.__enter__()
     except Exception as error:  # noqa: BLE001  the program must run all the same
         return None, error

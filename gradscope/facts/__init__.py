@@ -32,6 +32,7 @@ from gradscope.facts.checks import (
     WrongReturn,
 )
 from gradscope.facts.flow import Cut, CutKind, ExitedLeaf, GradWithoutGraph, MissingGraph, SeveredLeaf, Step
+from gradscope.facts.graph import AutogradGraph, GraphNode, GraphPlace, NodeKind, SavedTensor
 from gradscope.facts.hooks import GradientHook, HookChange, HookEffect, HookKind
 from gradscope.facts.inplace import Change, InplaceConflict, InplaceRefused, SilentMutation
 from gradscope.facts.leaves import GradientStats, Leaf, ModuleFact, NonleafGradRead, OptimizerFact, Rebinding
@@ -48,6 +49,7 @@ __all__ = [
     "GRADIENT",
     "NEEDS_MORE",
     "NO_TIME",
+    "AutogradGraph",
     "Backward",
     "Cause",
     "ChainRow",
@@ -74,6 +76,8 @@ __all__ = [
     "GradientHook",
     "GradientProfile",
     "GradientStats",
+    "GraphNode",
+    "GraphPlace",
     "HalfGradients",
     "HookChange",
     "HookEffect",
@@ -85,6 +89,7 @@ __all__ = [
     "LeafFlush",
     "MissingGraph",
     "ModuleFact",
+    "NodeKind",
     "Nondeterminism",
     "NonfiniteBirth",
     "NonfiniteForward",
@@ -102,6 +107,7 @@ __all__ = [
     "RetainedGraph",
     "ReturnFault",
     "SampleFact",
+    "SavedTensor",
     "SavedTensors",
     "SecondBackward",
     "SeveredLeaf",

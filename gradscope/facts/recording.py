@@ -9,6 +9,7 @@ from gradscope.facts.backwards import Backward, ChainTable
 from gradscope.facts.checked_model import CheckedModel
 from gradscope.facts.checks import CheckedFunction
 from gradscope.facts.flow import ExitedLeaf, GradWithoutGraph, MissingGraph, SeveredLeaf
+from gradscope.facts.graph import AutogradGraph
 from gradscope.facts.hooks import GradientHook
 from gradscope.facts.inplace import InplaceConflict, InplaceRefused, SilentMutation
 from gradscope.facts.leaves import Leaf, ModuleFact, NonleafGradRead, OptimizerFact, Rebinding
@@ -78,6 +79,7 @@ class Recording:
     chains: tuple[ChainTable, ...] = ()
     hooks: tuple[GradientHook, ...] = ()
     loop: TrainingLoop | None = None
+    graph: AutogradGraph | None = None  # by gradscope graph
     checked: tuple[CheckedFunction, ...] = ()  # by gradscope check
     checked_models: tuple[CheckedModel, ...] = ()  # by gradscope check
     notes: tuple[str, ...] = ()  # explanations that are not findings ("ran in float32: ...")

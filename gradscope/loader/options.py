@@ -31,6 +31,7 @@ class Options:
 
     `device` is as typed ("auto", "cpu", "cuda:1"). `seed` None leaves a script's generators alone; a
     module is seeded with 0 then. `steps` None is one pass of a module, and a script's own length.
+    `graph_of` is the number, from 1, of the backward pass whose graph is taken down, None for none.
     """
 
     inputs: tuple[str, ...] = ()
@@ -41,3 +42,4 @@ class Options:
     amp: str | None = None
     seed: int | None = None
     steps: int | None = None
+    graph_of: int | None = None

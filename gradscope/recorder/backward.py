@@ -30,9 +30,12 @@ from gradscope.facts import (
     PhaseKind,
     SeveredLeaf,
 )
+from gradscope.finding import Location
 from gradscope.recorder.backward_lines import BackwardLine
+from gradscope.recorder.creation import drop_parent
 from gradscope.recorder.failures import Failures
 from gradscope.recorder.graph import walk
+from gradscope.recorder.graphs.capture import GraphCapture
 from gradscope.recorder.inplace import storage_of
 from gradscope.recorder.leaves import Leaves
 from gradscope.recorder.names import variable_name
@@ -86,6 +89,7 @@ class BackwardWatch:
         copy_structure: Callable[[], None],
         ticked: Callable[[bool], None],
         exits: Callable[[], Sequence[Exit]],
+        capture: GraphCapture | None = None,
     ) -> None:
         self._now = now
         self._values = values
@@ -97,6 +101,7 @@ class BackwardWatch:
         self._copy_structure = copy_structure
         self.scale = ScaleWatch(now, leaves)
         self._ticked = ticked
+        self._capture = capture
         self._lines: dict[Loc, BackwardLine] = {}
         self._alarm_until = 0
         self._watermark = 0
@@ -178,9 +183,10 @@ class BackwardWatch:
         accumulates = bool(kwargs.get("accumulate_grad"))
         line = self._lines.get(loc)
         if line is None:
-            line = self._lines[loc] = BackwardLine("backward" if accumulates else "grad")
+            line = self._lines[loc] = BackwardLine("backward" if accumulates else "grad", self.count)
         line.count += 1
-        close = self._is_close(line.count)
+        chosen = self._capture is not None and self._capture.number == self.count
+        close = chosen or self._is_close(line.count)
         roots = [t for t in outputs if isinstance(t, Tensor)]
         nodes, leaves = walk(outputs) if close or self._watchers.suspicious else ([], {})
         this = _Pass(
@@ -201,6 +207,8 @@ class BackwardWatch:
         self._describe(line, this)
         if self._watchers.suspicious:
             self._watchers.look_for_mutations(nodes, loc)
+        if self._capture is not None and chosen:
+            self._capture.before(outputs, loc, line.call, this.loss)
         if close:
             this.watched = not any(other.watched for other in self._passes.values())
             self._look_closely(this, line)
@@ -258,6 +266,8 @@ class BackwardWatch:
         )
 
     def _end(self, this: _Pass, error: BaseException | None, result: Any) -> None:
+        if self._capture is not None:
+            self._capture.after()
         if this.watched:
             self._watchers.after()
             self.scale.after(this.loc, raised=error is not None)
@@ -366,6 +376,10 @@ class BackwardWatch:
         """One fact for each line that ran a backward."""
         return tuple(line.fact(loc) for loc, line in self._lines.items())
 
+    def passes(self) -> list[tuple[Location | None, int]]:
+        """The lines that ran backwards, each with the number of its first pass in the run."""
+        return [(loc.location(), line.first) for loc, line in self._lines.items()]
+
     def severed(self) -> tuple[SeveredLeaf, ...]:
         """Leaves that losses depend on only through cuts."""
         unfed = {self._leaves.name_of(leaf): place for leaf, place in self._order.fold.found.unfed().items()}
@@ -396,6 +410,5 @@ def _drop_parents(this: _Pass, result: Any) -> None:
         if node in seen or node._sequence_nr() < this.began:
             continue
         seen.add(node)
-        metadata: Any = node.metadata
-        metadata.pop("parent_", None)
+        drop_parent(node)
         stack.extend(n for n, _ in node.next_functions if n is not None)

@@ -23,6 +23,7 @@ class BackwardLine:
     """The backwards of one line; `nodes` and what follows belong to the first one."""
 
     call: str
+    first: int = 0  # the number of its first pass in the run
     count: int = 0
     failed: int = 0
     loss: float | None = None

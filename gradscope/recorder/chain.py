@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -49,6 +49,11 @@ class ChainWatch:
         self._chains: dict[Key, Chain] = {}
         self._declined: set[Key] = set()
         self._running: list[_Running | None] = []
+
+    @property
+    def values(self) -> Mapping[int, float]:
+        """The forward values kept so far, by the sequence number of the node that made them."""
+        return self._values
 
     @property
     def recording_values(self) -> bool:

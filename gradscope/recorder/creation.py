@@ -19,11 +19,12 @@ from typing import Any
 import torch
 import torch.fx.traceback
 
-from gradscope.recorder.now import Now
+from gradscope.recorder.now import NO_ROOT, Now
 from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import NOWHERE, Loc, intern_loc, user_frame
 
 _get_ident = threading.get_ident
+_PARENT = "gradscope_parent"
 
 
 # A failing backward makes anomaly mode print this on stderr, also when the program catches the error.
@@ -38,16 +39,17 @@ def _silence(on: bool) -> None:
 
 
 class Birth:
-    """Stands for the traceback of all nodes that one line made in one epoch.
+    """Stands for the traceback of all nodes that one line made in one epoch, in one root module.
 
     The engine joins it as a list of strings when a backward fails; AOTAutograd copies it and appends.
     """
 
-    __slots__ = ("__weakref__", "epoch", "loc")
+    __slots__ = ("__weakref__", "epoch", "loc", "root")
 
-    def __init__(self, loc: Loc, epoch: int) -> None:
+    def __init__(self, loc: Loc, epoch: int, root: int = NO_ROOT) -> None:
         self.loc = loc
         self.epoch = epoch
+        self.root = root
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.loc)
@@ -104,8 +106,8 @@ class NodeBirths:
             if now.epoch != self._epoch:
                 self._begin_epoch(now.epoch)
             birth = self._current.get(loc)
-            if birth is None:
-                birth = self._current[loc] = Birth(loc, now.epoch)
+            if birth is None or birth.root != now.root:
+                birth = self._current[loc] = Birth(loc, now.epoch, now.root)
                 self._living[now.epoch].add(birth)
         except Exception as error:  # noqa: BLE001  would surface inside the user's op
             now.fault("line of a node", error)
@@ -129,3 +131,24 @@ def place_of(node: Any) -> Loc | None:
     kept = node.metadata.get("traceback_")
     place = getattr(kept, "loc", kept)
     return place if isinstance(place, Loc) else None
+
+
+def drop_parent(node: Any) -> None:
+    """Lets go of the node in whose backward this one was made: only its name and order are kept."""
+    metadata: Any = node.metadata
+    parent = metadata.pop("parent_", None)
+    if parent is not None:
+        before = parent_of(parent)
+        metadata[_PARENT] = (parent.name().rpartition("::")[2], 2 if before is None else before[1] + 1)
+
+
+def parent_of(node: Any) -> tuple[str, int] | None:
+    """The name of the node in whose backward this one was made, and how often it is differentiated."""
+    found: tuple[str, int] | None = node.metadata.get(_PARENT)
+    return found
+
+
+def root_of(node: Any) -> int:
+    """The ordinal of the root module that a node was made in, `NO_ROOT` for none."""
+    root: int = getattr(node.metadata.get("traceback_"), "root", NO_ROOT)
+    return root

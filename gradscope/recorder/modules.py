@@ -44,6 +44,7 @@ class Root:
     calls: Counter[str] = field(default_factory=Counter)  # by path
     with_gradient: bool = False  # called under grad mode
     unseen: str | None = None  # what a framework hides of its gradients
+    ordinal: int = 0  # among the roots
 
     def was_called(self, path: str) -> bool:
         """Whether the module at `path`, or one inside it, ran."""
@@ -65,7 +66,7 @@ class Modules:
         self._now = now
         self._new_root = new_root
         self._thread = threading.get_ident()
-        self._stack: list[tuple[str | None, Loc | None, Root | None]] = []
+        self._stack: list[tuple[str | None, Loc | None, int, Root | None]] = []
         self._root: Root | None = None
         self.roots: list[Root] = []
         self.called: Callable[[PhaseKind, Loc, str], None] = _unheard
@@ -88,7 +89,7 @@ class Modules:
         if torch.compiler.is_compiling() or threading.get_ident() != self._thread:
             return
         now = self._now
-        self._stack.append((now.module, now.root_call, self._root))
+        self._stack.append((now.module, now.root_call, now.root, self._root))
         now.in_optimizer.discard(self._thread)
         try:
             with torch._C.DisableTorchFunction():
@@ -104,6 +105,7 @@ class Modules:
                 return
             self._root = self._root_of(module)
             now.root_call = intern_loc(user_frame(sys._getframe(2)))
+            now.root = self._root.ordinal
             if torch.is_grad_enabled():
                 self._root.with_gradient = True
                 self.called(PhaseKind.FORWARD, now.root_call, self._root.class_name)
@@ -115,7 +117,8 @@ class Modules:
         if torch.compiler.is_compiling() or threading.get_ident() != self._thread:
             return
         if self._stack:
-            self._now.module, self._now.root_call, self._root = self._stack.pop()
+            now = self._now
+            now.module, now.root_call, now.root, self._root = self._stack.pop()
 
     def _root_of(self, module: nn.Module) -> Root:
         for root in self.roots:
@@ -128,6 +131,7 @@ class Modules:
                 root.module, root.paths = weakref.ref(module), paths
                 return root
         root = Root(weakref.ref(module), class_name, class_name, paths, unseen=unseen_framework(module))
+        root.ordinal = len(self.roots)
         self.roots.append(root)
         self._new_root()
         return root
@@ -188,6 +192,14 @@ class Modules:
         return (entry[1], entry[2]) if entry is not None and entry[0]() is parameter else None
 
     # ------------------------------------------------------------ structure
+
+    def parameter_name(self, parameter: int) -> str | None:
+        """The name of the parameter with that id in the root that holds it, as last known."""
+        for root in self.roots:
+            name = root.parameters.get(parameter)
+            if name is not None:
+                return f"{root.name}.{name}" if len(self.roots) > 1 else name
+        return None
 
     def living_roots(self) -> Iterator[tuple[Root, nn.Module]]:
         """Roots that are alive and not part of another root."""

@@ -20,6 +20,7 @@ from gradscope.facts import CutKind
 from gradscope.recorder.places import Loc
 
 _current_graph_task_id = torch._C._current_graph_task_id
+NO_ROOT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Now:
         self.thread = threading.get_ident()
         self.module: str | None = None
         self.root_call: Loc | None = None
+        self.root = NO_ROOT  # the ordinal of the root module that runs
         self.block: Block | None = None
         self.epoch = 0
         self.in_optimizer: set[int] = set()  # threads in which torch's optimizer code runs

@@ -12,7 +12,7 @@ from typing import Self
 import torch
 
 from gradscope import syntax
-from gradscope.facts import ModuleFact, NonleafGradRead, ProgramEnd, Rebinding, Recording
+from gradscope.facts import AutogradGraph, ModuleFact, NonleafGradRead, ProgramEnd, Rebinding, Recording
 from gradscope.finding import Location
 from gradscope.folds.accumulation import Accumulation
 from gradscope.recorder import warning_origin
@@ -21,6 +21,7 @@ from gradscope.recorder.constructors import Constructors
 from gradscope.recorder.creation import NodeBirths
 from gradscope.recorder.failures import Failures
 from gradscope.recorder.grad_mode import GradMode
+from gradscope.recorder.graphs.capture import GraphCapture
 from gradscope.recorder.inplace import WriteLog
 from gradscope.recorder.last_call import refused_by
 from gradscope.recorder.leaves import Leaves
@@ -74,11 +75,15 @@ class Recorder:
     """Records what happens to gradients while it is entered.
 
     `max_steps` ends the program after that many optimizer steps, by raising `StepLimit` out of it.
-    `progress` is called after every backward. One recorder records one run.
+    `progress` is called after every backward. `graph_of` is the number, from 1, of the backward pass whose
+    graph is taken down. One recorder records one run.
     """
 
     def __init__(
-        self, max_steps: int | None = None, progress: Callable[[Progress], None] | None = None
+        self,
+        max_steps: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        graph_of: int | None = None,
     ) -> None:
         self._progress = progress
         self._patches = Patches()
@@ -102,6 +107,10 @@ class Recorder:
         self._leaves = Leaves(now, self._modules, self._optimizers)
         self.watchers = Watchers(self._writes, self._aliases, self._watch_results)
         self._hooks = self.watchers.hooks = self.watchers.nodes.hooks = UserHooks(now)
+        self._capture: GraphCapture | None = None
+        if graph_of is not None:
+            self._capture = GraphCapture(graph_of, self._modules, self.watchers.chain.values)
+        self.watchers.capture = self._capture
         self._retention = Retention(now, self._births, self.values, source_text)
         self._backwards = BackwardWatch(
             now,
@@ -113,6 +122,7 @@ class Recorder:
             self._copy_structure,
             self._after_backward,
             self._python.exits,
+            self._capture,
         )
         self._reads.registered = self._modules.registered_parameters
         self._specials = Specials(
@@ -291,10 +301,16 @@ class Recorder:
             chains=self.watchers.chain.facts(self._leaves.name_of, _expression_of),
             hooks=self._hooks.facts(self._leaves.name_of),
             loop=self._order.phases.fact(),
+            graph=self._graph(),
             notes=(*self._notes, *filter(None, [self._accumulation.note()])),
             not_seen=(*self._not_seen, *self._faults()),
         )
         return dataclasses.replace(recording, sources=collect_sources(recording))
+
+    def _graph(self) -> AutogradGraph | None:
+        if self._capture is None:
+            return None
+        return self._capture.fact(self._leaves.name_of, _expression_of, self._backwards.passes())
 
     def _reads_at_the_end(self) -> tuple[tuple[Rebinding, ...], tuple[NonleafGradRead, ...]]:
         """The `.grad` facts, with the one that ended the program: there, or of the None it got there."""

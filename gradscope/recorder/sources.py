@@ -7,7 +7,8 @@ import linecache
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gradscope.facts import Recording
+from gradscope.facts import AutogradGraph, GraphPlace, Recording
+from gradscope.facts.graph import Definition
 from gradscope.finding import Location
 
 
@@ -30,5 +31,9 @@ def _locations(fact: Any) -> Iterator[Location]:
             yield current
         elif dataclasses.is_dataclass(current):
             stack.extend(getattr(current, field.name) for field in dataclasses.fields(current))
+        elif isinstance(current, AutogradGraph):
+            stack.extend((current.places, current.definitions, current.backward, current.other_passes))
+        elif isinstance(current, (GraphPlace, Definition)):
+            stack.append(current.location)
         elif isinstance(current, (tuple, list)):
             stack.extend(current)

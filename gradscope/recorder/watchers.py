@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gradscope.folds.visits import Occasion
 from gradscope.recorder.chain import ChainWatch
+from gradscope.recorder.graphs.capture import GraphCapture
 from gradscope.recorder.halves import HalfWatch
 from gradscope.recorder.inplace import WriteLog
 from gradscope.recorder.memory_aliases import MemoryAliases
@@ -41,6 +42,7 @@ class Watchers:
         self.writes = writes
         self.aliases = aliases
         self.hooks: UserHooks | None = None
+        self.capture: GraphCapture | None = None
         self.nodes = NodeWatch()
         self.forward = ForwardWatch()
         self.chain = ChainWatch()
@@ -80,6 +82,8 @@ class Watchers:
         node = grad_fn(output) if isinstance(output, Tensor) else None
         if node is not None and self._values_wanted():
             self.chain.value(node._sequence_nr(), output)
+        if self.capture is not None and self.capture.is_waiting:
+            self.capture.constants.made(inputs, output)
         if self.aliases.active:
             self.aliases.used(inputs, loc, made_nodes=node is not None)
 
@@ -96,7 +100,8 @@ class Watchers:
     def arm(self) -> None:
         """Turns the watching of results on or off, as the count of backwards says."""
         self.forward.armed = self._backwards < self._forward_until
-        self._watch_results(self.forward.armed or self._values_wanted() or self.aliases.active)
+        capturing = self.capture is not None and self.capture.is_waiting
+        self._watch_results(self.forward.armed or self._values_wanted() or self.aliases.active or capturing)
 
     def before(
         self,
