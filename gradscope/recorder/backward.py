@@ -267,7 +267,7 @@ class BackwardWatch:
 
     def _end(self, this: _Pass, error: BaseException | None, result: Any) -> None:
         if self._capture is not None:
-            self._capture.after()
+            self._capture.after(this.inputs, result)
         if this.watched:
             self._watchers.after()
             self.scale.after(this.loc, raised=error is not None)

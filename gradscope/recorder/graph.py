@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from torch import Tensor
+
+from gradscope.recorder.graphs.depth import SHALLOW, hold
+from gradscope.recorder.graphs.order import in_forward_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Saved:
     error: str = ""
 
 
-def walk(roots: Iterable[Tensor]) -> tuple[list[Any], dict[int, Tensor]]:
+def walk(roots: Sequence[Tensor]) -> tuple[list[Any], dict[int, Tensor]]:
     """All nodes reachable from the roots, each once, and the leaves by `id`. No recursion."""
     nodes: list[Any] = []
     leaves: dict[int, Tensor] = {}
@@ -44,6 +47,8 @@ def walk(roots: Iterable[Tensor]) -> tuple[list[Any], dict[int, Tensor]]:
         for following, _ in node.next_functions:
             if following is not None and following not in seen:
                 stack.append(following)
+    if len(nodes) > SHALLOW:
+        hold(*in_forward_order(map(_grad_fn, roots)))
     return nodes, leaves
 
 

@@ -42,10 +42,13 @@ def is_inner(code: CodeType) -> bool:
     """True for code of torch, NumPy, the standard library or gradscope: frames that are nobody's bug."""
     known = _inner.get(code)
     if known is None:
-        name = code.co_filename
-        known = name.startswith(_LIBRARIES) or (name.startswith(_STDLIB) and "site-packages" not in name)
-        _inner[code] = known
+        known = _inner[code] = is_library(code.co_filename)
     return known
+
+
+def is_library(path: str) -> bool:
+    """True for a file of torch, NumPy, the standard library or gradscope."""
+    return path.startswith(_LIBRARIES) or (path.startswith(_STDLIB) and "site-packages" not in path)
 
 
 def user_frame(frame: FrameType | None) -> FrameType | None:

@@ -58,9 +58,9 @@ def run_plain(path: Path, *arguments: str) -> Run:
     return _run(path, arguments, None)
 
 
-def run_recorded(path: Path, *arguments: str) -> Run:
-    """Runs the script under the recorder."""
-    recorder = Recorder()
+def run_recorded(path: Path, *arguments: str, graph_of: int | None = None) -> Run:
+    """Runs the script under the recorder, which takes down the graph of one backward if asked."""
+    recorder = Recorder(graph_of=graph_of)
     run = _run(path, arguments, recorder)
     return Run(run.stdout, run.warned, run.end, run.names, recorder.recording(run.end))
 

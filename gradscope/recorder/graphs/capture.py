@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 
 from gradscope.facts.graph import AutogradGraph, GraphPlace
 from gradscope.finding import Location
@@ -58,8 +59,11 @@ class GraphCapture:
         self._passing = Passing(signed=small)
         self._passing.attach(taken.nodes)
 
-    def after(self) -> None:
-        """After the engine ran, also when it raised; nothing of the graph is held from here on."""
+    def after(self, inputs: Sequence[Any] = (), result: Any = None) -> None:
+        """After the engine ran, also when it raised; nothing of the graph is held from here on.
+
+        `inputs` and `result` are those of `autograd.grad`, which hands the gradients of leaves out itself.
+        """
         if self._passing is not None and self._thread != threading.get_ident():
             return  # the end of another thread's backward
         passing, self._passing = self._passing, None
@@ -69,7 +73,7 @@ class GraphCapture:
             return
         passing.detach()
         assert self._graph is not None
-        self._graph.take_gradients(passing)
+        self._graph.take_gradients(passing, _handed_out(inputs, result))
 
     def fact(
         self,
@@ -87,6 +91,11 @@ def _is_scalar(facts: Mapping[str, Any]) -> bool:
     return all(torch.Size(shape).numel() == 1 for shape in facts["shapes"]) and not any(
         dtype.startswith("complex") for dtype in facts["dtypes"]
     )
+
+
+def _handed_out(inputs: Sequence[Any], result: Any) -> dict[int, Tensor]:
+    pairs = zip(inputs, result or (), strict=False)
+    return {id(leaf): given for leaf, given in pairs if isinstance(given, Tensor)}
 
 
 class _Unnamed:
@@ -143,8 +152,11 @@ class _Unnamed:
             self._not_seen.append(f"the constants of {constants.left_out} ops")
         constants.forget()
 
-    def take_gradients(self, passing: Passing) -> None:
-        """What the backward did."""
+    def take_gradients(self, passing: Passing, handed_out: Mapping[int, Tensor]) -> None:
+        """What the backward did. `handed_out` are gradients by the id of their leaf."""
+        for index, leaf in self._leaves.items():
+            if leaf in handed_out:
+                passing.leaf(index, handed_out[leaf])
         for more, measured in zip(self._more, passing.facts(), strict=True):
             more.update(measured)
         if passing.on_accelerator:

@@ -8,18 +8,20 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 
 from gradscope.facts.graph import Definition, Edge, GraphNode, NodeKind
 from gradscope.finding import Location
+from gradscope.recorder.graphs.depth import hold
 from gradscope.recorder.graphs.kept import Kept
+from gradscope.recorder.graphs.order import in_forward_order
 from gradscope.recorder.node_hooks import AccumulateGrad
 from gradscope.recorder.stats import dtype_name
 from gradscope.syntax.definitions import function_at
 
-_NO_NUMBER: Final = 2**64 - 1  # an AccumulateGrad has none
 _GENERATED = "GeneratedBackwardFor_"
 _MANY_NAMES = "CppFunction"  # a type that nodes of several names share
 
@@ -51,66 +53,12 @@ def root_nodes(roots: Iterable[Any]) -> list[tuple[Any, int]]:
     found = []
     for root in roots:
         if isinstance(root, Tensor):
-            if root.grad_fn is not None:
-                found.append((root.grad_fn, root.output_nr))
+            if root.requires_grad:
+                edge = get_gradient_edge(root)
+                found.append((edge.node, edge.output_nr))
         else:
             found.append((root.node, root.output_nr))
     return found
-
-
-def in_forward_order(roots: Iterable[Any]) -> tuple[list[Any], dict[Any, tuple[Any, ...]]]:
-    """All nodes reachable from root nodes, those that a node leads to before it; and their next functions.
-
-    The order is that in which they were made, where the sequence numbers of the nodes say so (those of
-    several threads do not), and an order of the graph itself otherwise.
-    """
-    following: dict[Any, tuple[Any, ...]] = {}
-    first_use: dict[Any, int] = {}
-    numbers: dict[Any, int] = {}
-    stack = list(roots)
-    while stack:
-        node = stack.pop()
-        if node in following:
-            continue
-        numbers[node] = number = node._sequence_nr()
-        following[node] = edges = node.next_functions
-        for target, _ in edges:
-            if target is None:
-                continue
-            if target not in following:
-                stack.append(target)
-            if number < first_use.get(target, _NO_NUMBER):
-                first_use[target] = number
-    for node, number in numbers.items():
-        numbers[node] = 2 * number if number != _NO_NUMBER else 2 * first_use.get(node, _NO_NUMBER) - 1
-    ordered = sorted(following, key=numbers.__getitem__)
-    known = all(
-        numbers[target] < numbers[node]
-        for node, edges in following.items()
-        for target, _ in edges
-        if target is not None
-    )
-    return (ordered if known else _by_depth(following)), following
-
-
-def _by_depth(following: Mapping[Any, Sequence[Any]]) -> list[Any]:
-    """The nodes in an order that the edges alone give, targets first."""
-    waiting = {node: sum(target is not None for target, _ in edges) for node, edges in following.items()}
-    users: dict[Any, list[Any]] = {node: [] for node in following}
-    for node, edges in following.items():
-        for target, _ in edges:
-            if target is not None:
-                users[target].append(node)
-    ready = [node for node, count in waiting.items() if not count]
-    ordered = []
-    while ready:
-        node = ready.pop()
-        ordered.append(node)
-        for user in users[node]:
-            waiting[user] -= 1
-            if not waiting[user]:
-                ready.append(user)
-    return ordered
 
 
 def take_down(roots: Iterable[Any], *, shared: Callable[[int], bool] | None = None) -> Taken:
@@ -119,6 +67,7 @@ def take_down(roots: Iterable[Any], *, shared: Callable[[int], bool] | None = No
     `roots` are nodes. `shared` says of the address of a memory whether it is counted elsewhere.
     """
     nodes, following = in_forward_order(roots)
+    hold(nodes, following)
     index = {node: number for number, node in enumerate(nodes)}
     taken = Taken(nodes, index, [])
     types: dict[Any, _Type] = {}
@@ -197,16 +146,24 @@ def _type_of(node: Any) -> _Type:
 
 def _definition(own: type, name: str) -> Definition:
     """The Function behind a node; a custom op under the name it was registered with."""
+    backward, called = getattr(own, "backward", None), own.__name__
     if name.startswith(_GENERATED):
-        words = name.removeprefix(_GENERATED).removesuffix("Backward").removesuffix("_default")
-        return Definition(words.replace("_", "::", 1), None)
-    code = getattr(getattr(own, "backward", None), "__code__", None)
+        inside = _closure(own.forward)  # type: ignore[attr-defined]
+        called = str(inside["op"].name()) if "op" in inside else name
+        backward = getattr(inside.get("info"), "_backward_fn", None)
+    code = getattr(backward, "__code__", None)
     if code is None:
-        return Definition(own.__name__, None)
+        return Definition(called, None)
     source = "".join(linecache.getlines(code.co_filename))
     found = function_at(source, code.co_firstlineno, code.co_name)
     line = found.lineno if found is not None else code.co_firstlineno
-    return Definition(own.__name__, Location(code.co_filename, line, function=code.co_qualname))
+    return Definition(called, Location(code.co_filename, line, function=code.co_qualname))
+
+
+def _closure(function: Any) -> dict[str, Any]:
+    """What a function has taken from around it, by name."""
+    cells = function.__closure__ or ()
+    return {name: cell.cell_contents for name, cell in zip(function.__code__.co_freevars, cells, strict=True)}
 
 
 def _address(tensor: Tensor) -> int:

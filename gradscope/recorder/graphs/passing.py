@@ -70,6 +70,11 @@ class Passing:
 
         return hook
 
+    def leaf(self, index: int, gradient: Tensor) -> None:
+        """The gradient of a leaf, where it was not accumulated but handed out."""
+        if self._measured[index] is None:
+            self._hook(index)((), (gradient,))
+
     def _measure(self, gradient: Tensor | None) -> int | None:
         """Where the norm of a gradient will stand among the norms."""
         if gradient is None:
