@@ -141,7 +141,8 @@ def _attribute_target(text: str, left: str, attribute: str, arguments: tuple[str
 
 
 def _importable(dotted: str) -> bool:
-    return _below_cwd(dotted) or importlib.util.find_spec(dotted.partition(".")[0]) is not None
+    top = dotted.partition(".")[0]
+    return _below_cwd(dotted) or (top != "__main__" and importlib.util.find_spec(top) is not None)
 
 
 def _below_cwd(dotted: str) -> bool:

@@ -75,6 +75,7 @@ def test_a_zip_file_is_a_script(folder: Path) -> None:
         ([""], "the target is empty", "gradscope trace train.py"),
         ([":Net"], "must stand before the colon of :Net", "gradscope trace train.py:Net"),
         (["no_such_thing:Net"], "no module named no_such_thing here", "start it in the folder that holds"),
+        (["__main__:Net"], "no module named __main__ here", "start it in the folder that holds"),
     ],
 )
 def test_a_target_that_is_not_there_leads_to_one_that_is(words: list[str], what: str, advice: str) -> None:
