@@ -1,133 +1,161 @@
-"""`gradscope explain`: a rule's page, or the list of rules."""
+"""`gradscope explain`: a rule's page, a backward node's formula, or a custom Function's source."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import textwrap
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from gradscope.errors import UsageError, did_you_mean
+from gradscope.commands._explained import Topic, screen_width
+from gradscope.commands._options import (
+    OneOf,
+    WholeNumber,
+    input_options,
+    loss_option,
+    run_options,
+    run_settings,
+)
+from gradscope.errors import UsageError
+from gradscope.exits import ExitStatus
 
 if TYPE_CHECKING:
-    from gradscope.rules import Rule
+    from gradscope.commands._explain_uses import Uses
+    from gradscope.loader.options import Options
+    from gradscope.loader.target import Target
+
+_EPILOG = """\b
+NAME is one of
+  GS102, severed-gradient   a rule, by its code or name; GS4 lists a family
+  MulBackward0              a node of the graph, with its number or without
+  mul, F.relu, nn.Conv2d    an op, a function or a layer: the nodes it leaves
+  ops.py:Softmax            a torch.autograd.Function or custom op of a file,
+  pkg.ops:Softmax           or of a module: its source, which is not run
+\b
+TARGET is a program, as for gradscope graph: it is run, and the lines are
+listed at which the node occurs."""
+
+_EXAMPLES = ("gradscope explain GS102", "gradscope explain MulBackward0", "gradscope explain --list")
+_WIDEST = 120
 
 
-@click.command(short_help="Show a rule's page: what it finds, why, and what to write instead.")
-@click.argument("name", required=False, metavar="CODE|NAME")
-@click.option("--list", "list_all", is_flag=True, help="List all rules.")
-@click.option(
-    "--format", "format_name", type=click.Choice(["text", "json"]), default="text", help="Default: text."
+@click.command(
+    epilog=_EPILOG, short_help="Show a rule's page, a node's derivative formula, a custom Function's source."
 )
-def command(name: str | None, list_all: bool, format_name: str) -> None:
-    """Show the page of a rule, by its code (GS102) or its name (severed-gradient); GS4 lists a family."""
-    from gradscope.rules import all_rules
-
+@click.argument("name", required=False, metavar="NAME")
+@click.argument("words", nargs=-1, metavar="[TARGET [-- ARGUMENTS]]")
+@click.option("-m", "run_module", metavar="MODULE", help="Look in a module that is run as python -m does.")
+@click.option(
+    "--list",
+    "list_all",
+    is_flag=True,
+    help="List all rules; with NAME 'nodes' all nodes; else what has NAME in its name.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=OneOf(["text", "json"]),
+    default="text",
+    help="text or json. Default: text.",
+)
+@click.option(
+    "--backward", "number", type=WholeNumber(1), default=1, metavar="N", help="Look in the N-th backward."
+)
+@input_options
+@loss_option
+@run_options
+def command(
+    name: str | None,
+    words: tuple[str, ...],
+    run_module: str | None,
+    list_all: bool,
+    format_name: str,
+    number: int,
+    **run: Any,
+) -> int:
+    """Explain a rule, a node of the autograd graph, or a custom Function."""
+    as_json = format_name == "json"
     if list_all:
-        rules = list(all_rules().values())
-        text = (
-            json.dumps([_as_json(rule) for rule in rules], indent=2)
-            if format_name == "json"
-            else _list(rules)
-        )
-    else:
-        family = _family(name)
-        found = family or [_found(name)]
-        if format_name == "json":
-            text = json.dumps([_as_json(each) for each in family] if family else _as_json(found[0]), indent=2)
-        else:
-            text = _list(family) if family else _page(found[0], _width())
-    click.echo(text)
+        from gradscope.commands._explain_list import listed
+
+        _print(listed(name, as_json=as_json))
+        return ExitStatus.OK
+    if not name:
+        raise UsageError("say which rule or node", try_next=_EXAMPLES)
+    if words or run_module is not None:
+        options = replace(run_settings(**run), graph_of=number)
+        return _explain_in(name, _target(name, words, run_module), options, as_json=as_json)
+    from gradscope.commands._explain_lookup import topics_of, unknown
+
+    topics = topics_of(name)
+    if not topics:
+        raise unknown(name)
+    _print(_shown(topics, as_json=as_json))
+    return ExitStatus.OK
 
 
-def _family(name: str | None) -> list[Rule]:
-    """The rules whose codes begin as typed ("GS4"); none where that is not the beginning of several."""
-    from gradscope.rules import all_rules
+def _target(name: str, words: Sequence[str], run_module: str | None) -> Target:
+    from gradscope.loader.target import parse_target
 
-    if name is None:
-        return []
-    rules = [rule for code, rule in all_rules().items() if code.casefold().startswith(name.casefold())]
-    return rules if len(rules) > 1 else []
-
-
-def _found(name: str | None) -> Rule:
-    from gradscope.rules import all_rules, find_rule
-
-    if name is None:
-        raise UsageError("say which rule", try_next=("gradscope explain GS102", "gradscope explain --list"))
-    rule = find_rule(name)
-    if rule is None:
-        rules = all_rules().values()
-        guess = did_you_mean(name, [spelling for other in rules for spelling in (other.code, other.slug)])
-        speaking = (
-            [] if guess else [other.code for other in rules if name.casefold() in other.page.casefold()]
-        )
-        advice = [f"gradscope explain {code}  (its page speaks of {name})" for code in speaking[:3]]
-        raise UsageError(f"no rule {name}{guess}", try_next=(*advice, "gradscope explain --list"))
-    return rule
+    try:
+        return parse_target(words, run_module)
+    except UsageError as error:
+        raise error.advising(f"explain {name}") from None
 
 
-def _as_json(rule: Rule) -> dict[str, str]:
-    return {
-        "code": rule.code,
-        "rule": rule.slug,
-        "severity": rule.severity.value,
-        "summary": rule.summary,
-        "page": rule.page,
-    }
-
-
-def _width() -> int:
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 40), 100)
-
-
-def _list(rules: list[Rule]) -> str:
-    slug = max(len(rule.slug) for rule in rules)
-    lines = []
-    for rule in rules:
-        lead = f"{rule.code}  {rule.slug:<{slug}}  {rule.severity.value:<7}  "
-        lines += textwrap.wrap(rule.summary, _width(), initial_indent=lead, subsequent_indent=" " * len(lead))
-    return "\n".join(lines)
-
-
-def _page(rule: Rule, width: int) -> str:
-    summary, _, body = rule.page.partition("\n")
-    title = click.style(f"{rule.code} {rule.slug}", bold=True)
-    lines = [f"{title}  ({rule.severity.value})", *textwrap.wrap(summary, width), *_body_lines(body, width)]
-    return "\n".join(lines)
-
-
-def _body_lines(body: str, width: int) -> Iterator[str]:
-    """The page with its prose wrapped to `width`, and its code as it stands, without the fences."""
-    paragraph: list[str] = []
-    in_code = False
-    for line in [*body.splitlines(), ""]:
-        is_fence = line.lstrip().startswith("```")
-        is_heading = bool(line) and not line[0].isspace() and not in_code
-        if paragraph and (not line.strip() or is_fence or is_heading):
-            yield from _wrapped(paragraph, width)
-            paragraph = []
-        if is_fence:
-            in_code = not in_code
-        elif in_code or not line.strip():
-            yield line
-        elif is_heading:
-            yield click.style(line, bold=True)
-        else:
-            paragraph.append(line)
-
-
-def _wrapped(paragraph: list[str], width: int) -> list[str]:
-    indent = " " * (len(paragraph[0]) - len(paragraph[0].lstrip()))
-    text = " ".join(line.strip() for line in paragraph)
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
+def _explain_in(name: str, target: Target, options: Options, *, as_json: bool) -> int:
+    """Explains a node, runs the target, and shows where in it the node occurs."""
+    from gradscope.commands._explain_lookup import (
+        is_rule,
+        is_source,
+        names_in,
+        topics_in,
+        topics_of,
+        unknown,
     )
+    from gradscope.commands._explain_uses import Uses, end_of, no_graph, run_of
+    from gradscope.destination import Destination
+
+    cwd = os.getcwd()
+    topics = topics_of(name, target.where if os.path.isfile(target.where) else None)
+    if is_rule(topics):
+        raise UsageError(
+            f"{name} is a rule, and only nodes are looked for in a program",
+            try_next=f"gradscope trace --select {name} {target.text}",
+        )
+    destination = Destination(None, machine=as_json, to_stderr=False)
+    recording = run_of(target, options)
+    graph = recording.graph
+    # A file of Functions that runs nothing is asked for their source.
+    if graph is None and (recording.backward_passes or not is_source(topics)):
+        raise no_graph(target, recording, options.graph_of or 1)
+    if graph is not None and not topics:
+        topics = topics_in(graph, name)
+        if not topics:
+            raise unknown(name, names_in(graph))
+    uses = Uses.of(target.text, graph, [node for topic in topics for node in topic.nodes], cwd)
+    with destination.open() as out:
+        _print(_shown(topics, uses, as_json=as_json), out)
+    return end_of(recording)
+
+
+def _shown(topics: Sequence[Topic], uses: Uses | None = None, *, as_json: bool) -> str:
+    """The page, or the data as JSON: that of one topic as it is, of several as a list."""
+    if as_json:
+        found = [topic.data() for topic in topics]
+        explained = found if len(found) > 1 else found[0]
+        return json.dumps(explained if uses is None else {"explained": explained, **uses.data()}, indent=2)
+    if len(topics) > 1:
+        from gradscope.commands._explain_rule import RuleTopic, rule_list
+
+        return "\n".join(rule_list([topic.rule for topic in topics if isinstance(topic, RuleTopic)]))
+    [topic] = topics
+    width = screen_width() if not topic.nodes else screen_width(_WIDEST)
+    return "\n".join([*topic.page(width), *(uses.page(width) if uses is not None else ())])
+
+
+def _print(text: str, out: TextIO | None = None) -> None:
+    click.echo(text, file=out, color=False if os.environ.get("NO_COLOR") else None)

@@ -70,5 +70,20 @@ def test_machines_get_the_whole_page(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_word_leads_to_the_pages_that_speak_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "argmax"]) == ExitStatus.USAGE
     err = capsys.readouterr().err
-    assert "error: no rule argmax" in err
+    assert "error: torch has no derivative of argmax, so it leaves no node\n" in err
     assert "gradscope explain GS102  (its page speaks of argmax)" in err
+
+
+@pytest.mark.parametrize("name", ["GS999", "severed-gradien"])
+def test_what_can_only_be_a_rule_is_not_looked_for_in_torch(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gradscope.formulas.table.table", lambda: pytest.fail("not needed"))
+    assert run(["explain", name]) == ExitStatus.USAGE
+    assert f"error: no rule {name}" in capsys.readouterr().err
+
+
+def test_nothing_to_explain(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain"]) == ExitStatus.USAGE
+    assert "say which rule or node" in capsys.readouterr().err
+    assert run(["explain", ""]) == ExitStatus.USAGE
