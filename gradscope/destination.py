@@ -6,11 +6,12 @@ The program may close, replace or redirect its standard streams, so ours are dup
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from typing import TextIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any, BinaryIO, TextIO
 
 from gradscope.errors import OutputError
 
@@ -67,6 +68,47 @@ class Destination:
             where = self.path or getattr(self._stream, "name", "its stream").strip("<>")
             reason = error.strerror or str(error)
             raise OutputError(f"the report cannot be written to {where}: {reason}") from None
+
+    def write_parts(self, parts: Sequence[tuple[bytes, str]]) -> list[str]:
+        """Writes the files of a picture and returns their paths; without a file the first goes to stdout.
+
+        Each part is (content, ending); the ending takes the place of the suffix that was asked for, "" keeps
+        it. Raises OutputError where one cannot be written.
+        """
+        flush_standard_streams()
+        if self.path is None:
+            with self._standard_bytes() as stream:
+                stream.write(parts[0][0])
+            return []
+        paths = [self._beside(ending) for _, ending in parts]
+        for path, (content, _) in zip(paths, parts, strict=True):
+            try:
+                with replacing_bytes(path) as file:
+                    file.write(content)
+            except OSError as error:
+                raise OutputError(
+                    f"the picture cannot be written to {path}: {error.strerror or error}"
+                ) from None
+        return paths
+
+    def _beside(self, ending: str) -> str:
+        assert self.path is not None
+        return os.path.splitext(self.path)[0] + ending if ending else self.path
+
+    @contextlib.contextmanager
+    def _standard_bytes(self) -> Iterator[BinaryIO]:
+        if self._number is None:
+            with io.BytesIO() as buffer:
+                yield buffer
+                if self._stream is not None:
+                    self._stream.write(buffer.getvalue().decode("utf-8", "backslashreplace"))
+            sys.stdout = self._restore or sys.stdout
+            return
+        try:
+            with open(self._number, "wb") as stream:
+                yield stream
+        except BrokenPipeError:
+            pass  # the reader has seen enough
 
     def _opened(self) -> contextlib.AbstractContextManager[TextIO]:
         if self.path is None:
@@ -132,16 +174,29 @@ def check_writable(option: str, typed: str, path: str, example: str = "report.js
 @contextlib.contextmanager
 def replacing(path: str, newline: str | None = None) -> Iterator[TextIO]:
     """A text stream for a file that appears under its name only when it is complete."""
+    with _replacing(path, lambda file: open(file, "w", encoding="utf-8", newline=newline)) as text:
+        yield text
+
+
+@contextlib.contextmanager
+def replacing_bytes(path: str) -> Iterator[BinaryIO]:
+    """A binary stream for a file that appears under its name only when it is complete."""
+    with _replacing(path, lambda file: open(file, "wb")) as binary:
+        yield binary
+
+
+@contextlib.contextmanager
+def _replacing(path: str, opened: Callable[[str | int], IO[Any]]) -> Iterator[Any]:
     try:
         number, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".gradscope-", suffix=".tmp")
     except OSError:  # a file that may be written in a folder that may not
-        with open(path, "w", encoding="utf-8", newline=newline) as file:
+        with opened(path) as file:
             yield file
         return
     try:
-        with open(number, "w", encoding="utf-8", newline=newline) as file:
+        with opened(number) as file:
             yield file
-        os.chmod(temporary, _mode(path))
+        os.chmod(temporary, finished_mode(path))
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -149,7 +204,7 @@ def replacing(path: str, newline: str | None = None) -> Iterator[TextIO]:
         raise
 
 
-def _mode(path: str) -> int:
+def finished_mode(path: str) -> int:
     """The permissions of the file that is replaced, or those that a new file would get."""
     with contextlib.suppress(OSError):
         return os.stat(path).st_mode & 0o7777

@@ -13,6 +13,7 @@ from typing import NoReturn, TypeAlias
 from gradscope.environment import environment
 from gradscope.errors import Fault
 from gradscope.facts import ProgramEnd, Recording
+from gradscope.folds.timeline import SliceBuffer
 from gradscope.judging import judged
 from gradscope.loader.candidates import the_one
 from gradscope.loader.ending import run_to_end
@@ -37,7 +38,9 @@ def trace_target(target: Target, options: Options, watch: Watch | None = None) -
     """
     placement = choose_placement(options)
     if not target.is_program:
-        return record(Model(target, options, placement).run, watch, graph_of=options.graph_of)
+        return record(
+            Model(target, options, placement).run, watch, graph_of=options.graph_of, timeline=options.timeline
+        )
     script = Script(target)
     recording = _record_script(script, options, placement, watch)
     if _ran_nothing(recording) and script.main is not None:
@@ -57,7 +60,14 @@ def _record_script(script: Script, options: Options, placement: Placement, watch
         with placement.around_script():
             script.run()
 
-    return record(run, watch, max_steps=options.steps, whole_program=True, graph_of=options.graph_of)
+    return record(
+        run,
+        watch,
+        max_steps=options.steps,
+        whole_program=True,
+        graph_of=options.graph_of,
+        timeline=options.timeline,
+    )
 
 
 def _ran_nothing(recording: Recording) -> bool:
@@ -88,6 +98,7 @@ def _trace_the_one(
         lambda note: model.run_found(found, f"{target.where}:{name}", main, note),
         watch,
         graph_of=options.graph_of,
+        timeline=options.timeline,
     )
     taken = f"{target.text} calls no backward itself; its module {name} was traced instead"
     notes = dict.fromkeys((taken, *first.notes, *recording.notes))
@@ -109,14 +120,16 @@ def record(
     max_steps: int | None = None,
     whole_program: bool = False,
     graph_of: int | None = None,
+    timeline: SliceBuffer | None = None,
 ) -> Recording:
     """Runs a program under a recorder. A fault of the recorder is raised only when the program has ended.
 
     A `whole_program` is waited for until its threads have ended too; nothing of it can run afterwards.
-    `graph_of` is the number of the backward pass whose graph is taken down.
+    `graph_of` is the number of the backward pass whose graph is taken down; `timeline` takes what
+    happened when.
     """
     process = os.getpid()
-    recorder, fault = _installed(max_steps, watch, graph_of)
+    recorder, fault = _installed(max_steps, watch, graph_of, timeline)
     if recorder is None:
         end = run_to_end(lambda: run(_unheard), _unheard, whole_program=whole_program)
         raise _fault("the recorder could not be installed", end) from fault
@@ -141,10 +154,10 @@ def record(
 
 
 def _installed(
-    max_steps: int | None, watch: Watch | None, graph_of: int | None
+    max_steps: int | None, watch: Watch | None, graph_of: int | None, timeline: SliceBuffer | None
 ) -> tuple[Recorder | None, Exception | None]:
     try:
-        recorder = Recorder(max_steps=max_steps, progress=watch, graph_of=graph_of)
+        recorder = Recorder(max_steps=max_steps, progress=watch, graph_of=graph_of, timeline=timeline)
         recorder.__enter__()
     except Exception as error:  # noqa: BLE001  the program must run all the same
         return None, error

@@ -71,6 +71,10 @@ HEALTHY = [
     "create_graph",
     "detach",
     "dqn_target",
+    "engine",
+    "engine_neuron",
+    "engine_stale",
+    "engine_twice",
     "frozen_encoder",
     "gan",
     "gradient_hooks",
@@ -175,6 +179,12 @@ def test_micro_batches_that_no_step_applied_are_noted():
     assert not recorded("accumulation").recording.notes
 
 
+def test_gradients_that_an_engine_left_behind_are_noted():
+    (note,) = recorded("engine_stale").recording.notes
+    assert "x.grad is 120.0 where 60.0 is right: u (line 59) and 3 * x (line 59) began it" in note
+    assert not recorded("engine_twice").recording.notes
+
+
 # ---------------------------------------------------------------- what the examples print
 
 
@@ -190,6 +200,10 @@ PRINTED = {
     "chain_rule": "49.0 42.0\n",
     "create_graph": "12.0 12.0\n",
     "data_mutated": "[5.44, 14.78]\n",
+    "engine": "Value(49, grad=1) Value(2, grad=42)\n",
+    "engine_neuron": "1.9044 -4.968 6.624 -0.276\n",
+    "engine_stale": "120.0\n",
+    "engine_twice": "30.0\n60.0\n",
     "grad_consumes_graph": "12.0\n",
     "inf_gradient": "[inf, 0.5, 0.25]\n",
     "inplace_correct": "[2.0, 2.0]\n[6.0, 6.0, 2.0]\n[0.0, 2.0]\n",
@@ -223,6 +237,37 @@ def test_the_numbers_printed_are_those_of_the_lesson(name):
 TABLES: dict[str, list[list]] = {
     "chain_rule": [
         [49, ("c", 49, [14], 1, [14]), ("b", 7, [1], 14, [14]), ("a", 6, [3], 14, [42]), ("x", 2, 1, 42)],
+    ],
+    "engine": [
+        [49, ("c", 49, [14], 1, [14]), ("b", 7, [1], 14, [14]), ("a", 6, [3], 14, [42]), ("x", 2, 1, 42)],
+    ],
+    "engine_neuron": [
+        [
+            1.9044,
+            ("loss", 1.9044, [-2.76], 1, [-2.76]),
+            ("prediction - 1.5", -1.38, [1], -2.76, [-2.76]),
+            ("prediction", 0.12, [0.1, 1.2], -2.76, [-0.276, -3.312]),
+            ("hidden", 0.1, [1], -3.312, [-3.312]),
+            ("w1 * 1.5 + w2 * -2.0", 0.1, [1, 1], -3.312, [-3.312, -3.312]),
+            ("w2 * -2.0", -0.8, [-2], -3.312, [6.624]),
+            ("w1 * 1.5", 0.9, [1.5], -3.312, [-4.968]),
+            ("w3", 1.2, 1, -0.276),
+            ("w2", 0.4, 1, 6.624),
+            ("w1", 0.6, 1, -4.968),
+        ],
+    ],
+    "engine_twice": [
+        [25, ("y", 25, [10], 1, [10]), ("u", 5, [1], 10, [10]), ("3 * x", 3, [3], 10, [30]), ("x", 1, 1, 30)],
+    ],
+    "engine_stale": [
+        [
+            25,
+            ("y", 25, [5, 5], 1, [5, 5]),
+            ("u", 5, [1], before, [before]),
+            ("3 * x", 3, [3], 10 * count, [30 * count]),
+            ("x", 1, 1, 30 * count),
+        ]
+        for before, count in ((10, 1), (20, 3))
     ],
     "square_of_line": [
         [25, ("y", 25, [10], 1, [10]), ("u", 5, [1], 10, [10]), ("3 * x", 3, [3], 10, [30]), ("x", 1, 1, 30)],

@@ -165,6 +165,17 @@ report_options = stacked(
     click.option("--redact", is_flag=True, help="No source text, values or absolute paths in the report."),
 )
 
+config_options = stacked(
+    click.option(
+        "--config",
+        "config_file",
+        type=FileName(),
+        metavar="FILE",
+        help="Use the [tool.gradscope] of FILE, not of the nearest pyproject.toml.",
+    ),
+    click.option("--isolated", is_flag=True, help="Use no configuration."),
+)
+
 judging_options = stacked(
     click.option(
         "--fail-on",
@@ -181,14 +192,7 @@ judging_options = stacked(
     click.option(
         "--write-baseline", type=FileName(), metavar="FILE", help="Write the findings of this run to FILE."
     ),
-    click.option(
-        "--config",
-        "config_file",
-        type=FileName(),
-        metavar="FILE",
-        help="Use the [tool.gradscope] of FILE, not of the nearest pyproject.toml.",
-    ),
-    click.option("--isolated", is_flag=True, help="Use no configuration."),
+    config_options,
 )
 
 

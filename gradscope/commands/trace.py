@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import click
 
 from gradscope.commands._options import (
+    FileName,
     input_options,
     judging_options,
     loss_option,
@@ -17,15 +17,8 @@ from gradscope.commands._options import (
     run_settings,
 )
 from gradscope.commands._reporting import JudgingValues, Reporting
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gradscope.facts import Recording
-    from gradscope.finding import Finding
-    from gradscope.loader.options import Options
-    from gradscope.loader.target import Target
-    from gradscope.recorder import Progress
+from gradscope.commands._running import recorded
+from gradscope.commands._timelines import finish_timeline, timeline_file
 
 _EPILOG = """\b
 TARGET is one of
@@ -47,6 +40,12 @@ gradscope; 130 for Ctrl-C."""
 @run_options
 @judging_options
 @report_options
+@click.option(
+    "--timeline",
+    type=FileName(),
+    metavar="FILE",
+    help="Write what ran when, forward and backward, for ui.perfetto.dev.",
+)
 def command(
     words: tuple[str, ...],
     run_module: str | None,
@@ -58,6 +57,7 @@ def command(
     amp: str | None,
     seed: int | None,
     steps: int | None,
+    timeline: str | None,
     **values: Any,
 ) -> int:
     """Run TARGET and report, line by line, what happened to the gradients."""
@@ -68,28 +68,16 @@ def command(
     judging.rules()  # a mistyped rule comes before a mistyped target
     target = parse_target(words, run_module)
     reporting = Reporting.of("trace", target, judging, to_stderr=target.is_program)
-    recording = _record(target, options, reporting.so_far)
-    from gradscope.tracing import report_on  # torch: not before all that was typed is known to be right
+    with timeline_file(timeline, judging) as file:
+        if file is not None:
+            options = replace(options, timeline=file.buffer)
+        recording = recorded(target, options, reporting.so_far)
+        from gradscope.tracing import report_on  # torch: not before all that was typed is known to be right
 
-    report = reporting.judged(lambda select, by: report_on(recording, target.text, select, by))
-    return reporting.finish(report)
-
-
-def _record(
-    target: Target, options: Options, findings: Callable[[Recording], tuple[Finding, ...]]
-) -> Recording:
-    from gradscope.early import EarlyFindings
-    from gradscope.progress import ProgressLine
-    from gradscope.tracing import trace_target
-
-    if sys.stderr is None or not sys.stderr.isatty():
-        return trace_target(target, options)
-    hint = target.is_program and options.steps is None
-    early = EarlyFindings(findings, os.getcwd())
-    with ProgressLine(sys.stderr, hint=hint) as line:
-
-        def watch(progress: Progress) -> None:
-            line.announce(early.lines(progress))
-            line(progress)
-
-        return trace_target(target, options, watch)
+        report = reporting.judged(lambda select, by: report_on(recording, target.text, select, by))
+        try:
+            status = reporting.finish(report)
+        finally:
+            if file is not None:
+                finish_timeline(file, report, reporting.started_in)
+    return status

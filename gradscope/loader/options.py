@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradscope.folds.timeline import SliceBuffer
 
 DTYPES = {
     "float32": "float32",
@@ -32,6 +36,7 @@ class Options:
     `device` is as typed ("auto", "cpu", "cuda:1"). `seed` None leaves a script's generators alone; a
     module is seeded with 0 then. `steps` None is one pass of a module, and a script's own length.
     `graph_of` is the number, from 1, of the backward pass whose graph is taken down, None for none.
+    `timeline` takes the slices of what happened when, None where nobody asked.
     """
 
     inputs: tuple[str, ...] = ()
@@ -43,3 +48,4 @@ class Options:
     seed: int | None = None
     steps: int | None = None
     graph_of: int | None = None
+    timeline: SliceBuffer | None = None

@@ -179,13 +179,14 @@ class BackwardWatch:
         if frame is not None:
             self._now.step_codes.add(frame.f_code)
         self.count += 1
+        self._now.passes += 1
         grad_tensors, _, create_graph, inputs = (*args, None, None, None, None)[:4]
         accumulates = bool(kwargs.get("accumulate_grad"))
         line = self._lines.get(loc)
         if line is None:
-            line = self._lines[loc] = BackwardLine("backward" if accumulates else "grad", self.count)
+            line = self._lines[loc] = BackwardLine("backward" if accumulates else "grad", self._now.passes)
         line.count += 1
-        chosen = self._capture is not None and self._capture.number == self.count
+        chosen = self._capture is not None and self._capture.number == self._now.passes
         close = chosen or self._is_close(line.count)
         roots = [t for t in outputs if isinstance(t, Tensor)]
         nodes, leaves = walk(outputs) if close or self._watchers.suspicious else ([], {})

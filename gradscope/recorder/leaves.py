@@ -103,6 +103,11 @@ class Leaves:
         self._by_id[id(tensor)] = self._by_name[key] = entry
         return entry
 
+    def known_name(self, tensor: Tensor) -> str | None:
+        """The name of a leaf that has an entry; None where it has none yet."""
+        entry = self._by_id.get(id(tensor))
+        return entry.name if entry is not None and entry.tensor() is tensor else None
+
     def name_of(self, leaf: int) -> str:
         """The name of the leaf with that id, as last known."""
         entry = self._by_id.get(leaf)

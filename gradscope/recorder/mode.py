@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -25,6 +25,9 @@ from gradscope.recorder.ops import Kind, _kinds, kind_of, op_name
 from gradscope.recorder.places import NOWHERE, Loc, _interned, intern_loc, is_inner, user_frame
 from gradscope.recorder.python_values import PythonValues
 from gradscope.recorder.values import TensorValues, is_leaf, requires_grad, version
+
+if TYPE_CHECKING:
+    from gradscope.recorder.timeline.ops import Ops
 
 _PASS, _PURE, _WRITES = Kind.PASS, Kind.PURE, Kind.WRITES
 _get_ident = threading.get_ident
@@ -76,6 +79,7 @@ class ValueMode(TorchFunctionMode):
         self.observer = observer
         self.specials = specials
         self.watching_results = False
+        self.timed: Ops | None = None
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
@@ -83,9 +87,13 @@ class ValueMode(TorchFunctionMode):
         kind = _kinds.get(func) or kind_of(func)
         now = self.now
         if kind is _PASS or (now.in_optimizer and _get_ident() in now.in_optimizer):
+            if self.timed is not None and kind is _PASS and self.timed.allocates(func):
+                func = self.timed.timed(func, _PURE, self.loc(sys._getframe(1)))
             return func(*args, **kwargs) if kwargs else func(*args)
         now.ops += 1
         loc = self.loc(sys._getframe(1))
+        if self.timed is not None:
+            func = self.timed.timed(func, kind, loc)
         if kind is _PURE and not kwargs:
             return self._run_pure(func, args, loc)
         if kind is not _PURE and kind is not _WRITES:
@@ -157,7 +165,7 @@ class ValueMode(TorchFunctionMode):
         module, caller = now.module, now.root_call
         codes = now.step_codes
         if module is not None or not codes or frame.f_code in codes:
-            loc = _interned.get((frame.f_code, frame.f_lasti, module, caller))
+            loc = _interned.get((id(frame.f_code), frame.f_lasti, module, caller))
             return loc or intern_loc(frame, module, caller)
         outer = frame.f_back
         for _ in range(8):

@@ -10,15 +10,30 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor
 
 Shapes: TypeAlias = tuple[tuple[int, ...] | None, ...]
 NOT_RUN = -1
 _clock = time.perf_counter_ns
 _get_ident = threading.get_ident
+_next_sequence_nr = torch._C._autograd._get_sequence_nr
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """For thousands of small allocations that all stay: collections would double the time they take."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class NodeTimes:
@@ -26,22 +41,24 @@ class NodeTimes:
 
     By the index of each node in what `attach` was given: `begun_ns` and `ended_ns` are nanoseconds of
     `time.perf_counter_ns`, `NOT_RUN` for a node that did not begin or did not end (it raised); `threads` the
-    thread that ran it. With `with_shapes`, `shapes` holds the shape of each gradient that a node was
-    given, None for one that was undefined or of a tensor subclass. A node that a nested backward runs
-    again keeps the later time. `unhooked` counts nodes that take no hook.
+    thread that ran it. With `detailed`, `shapes` holds the shape of each gradient that a node was given,
+    None for one that was undefined or of a tensor subclass, and `made` the sequence numbers, from the
+    first up to the second, of the nodes that it made (for derivatives of higher order). A node that a
+    nested backward runs again keeps the later time. `unhooked` counts nodes that take no hook.
     """
 
-    def __init__(self, *, with_shapes: bool = False) -> None:
+    def __init__(self, *, detailed: bool = False) -> None:
         self.begun_ns: list[int] = []
         self.ended_ns: list[int] = []
         self.threads: list[int] = []
         self.shapes: list[Shapes] = []
+        self.made: list[tuple[int, int]] = []
         self.unhooked = 0
-        self._with_shapes = with_shapes
+        self._detailed = detailed
         self._handles: list[Any] = []
 
     def attach(self, nodes: Sequence[Any]) -> None:
-        """Puts the hooks in. Thousands of small allocations: no garbage collection meanwhile.
+        """Puts the hooks in.
 
         Hooks run in the order of their registration: to leave other hooks out of a node's time, attach
         before those that look at its results, and after those that look at what it is given.
@@ -50,21 +67,18 @@ class NodeTimes:
         self.begun_ns = [NOT_RUN] * count
         self.ended_ns = [NOT_RUN] * count
         self.threads = [0] * count
-        self.shapes = [()] * count if self._with_shapes else []
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            before = self._before_with_shapes if self._with_shapes else self._before
-            keep = self._handles.append
+        if self._detailed:
+            self.shapes, self.made = [()] * count, [(0, 0)] * count
+        before = self._before_in_detail if self._detailed else self._before
+        after = self._after_in_detail if self._detailed else self._after
+        keep = self._handles.append
+        with without_collection():
             for index, node in enumerate(nodes):
                 try:
                     keep(node.register_prehook(before(index)))
-                    keep(node.register_hook(self._after(index)))
+                    keep(node.register_hook(after(index)))
                 except (AttributeError, RuntimeError, TypeError):
                     self.unhooked += 1
-        finally:
-            if collecting:
-                gc.enable()
 
     def detach(self) -> None:
         """Removes every hook."""
@@ -86,13 +100,14 @@ class NodeTimes:
 
         return before
 
-    def _before_with_shapes(self, index: int) -> Callable[[Any], None]:
+    def _before_in_detail(self, index: int) -> Callable[[Any], None]:
         begun, threads, clock, ident = self.begun_ns, self.threads, _clock, _get_ident
-        shapes = self.shapes
+        shapes, made, next_sequence_nr = self.shapes, self.made, _next_sequence_nr
 
         def before(gradients: Any) -> None:
             threads[index] = ident()
             shapes[index] = tuple([tuple(g.shape) if type(g) is Tensor else None for g in gradients])
+            made[index] = (next_sequence_nr(), 0)
             begun[index] = clock()
 
         return before
@@ -102,5 +117,14 @@ class NodeTimes:
 
         def after(_: Any, __: Any) -> None:
             ended[index] = clock()
+
+        return after
+
+    def _after_in_detail(self, index: int) -> Callable[[Any, Any], None]:
+        ended, made, clock, next_sequence_nr = self.ended_ns, self.made, _clock, _next_sequence_nr
+
+        def after(_: Any, __: Any) -> None:
+            ended[index] = clock()
+            made[index] = (made[index][0], next_sequence_nr())
 
         return after

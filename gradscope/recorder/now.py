@@ -56,6 +56,7 @@ class Now:
         self._of_thread = _OfThread()
         self.step_codes: set[CodeType] = set()  # functions that have called backward
         self.ops = 0
+        self.passes = 0  # backwards of the run, torch's and those of engines of the program's own
         self.faults: Counter[str] = Counter()
 
     @property

@@ -15,10 +15,12 @@ from gradscope import syntax
 from gradscope.facts import AutogradGraph, ModuleFact, NonleafGradRead, ProgramEnd, Rebinding, Recording
 from gradscope.finding import Location
 from gradscope.folds.accumulation import Accumulation
+from gradscope.folds.timeline import SliceBuffer
 from gradscope.recorder import warning_origin
 from gradscope.recorder.backward import BackwardWatch
 from gradscope.recorder.constructors import Constructors
 from gradscope.recorder.creation import NodeBirths
+from gradscope.recorder.engines.watch import EngineWatch
 from gradscope.recorder.failures import Failures
 from gradscope.recorder.grad_mode import GradMode
 from gradscope.recorder.graphs.capture import GraphCapture
@@ -42,6 +44,7 @@ from gradscope.recorder.regions import Regions
 from gradscope.recorder.retention import Retention
 from gradscope.recorder.sources import collect_sources
 from gradscope.recorder.specials import Specials
+from gradscope.recorder.timeline import Timeline
 from gradscope.recorder.user_hooks import UserHooks
 from gradscope.recorder.values import TensorValues
 from gradscope.recorder.watchers import Watchers
@@ -76,7 +79,7 @@ class Recorder:
 
     `max_steps` ends the program after that many optimizer steps, by raising `StepLimit` out of it.
     `progress` is called after every backward. `graph_of` is the number, from 1, of the backward pass whose
-    graph is taken down. One recorder records one run.
+    graph is taken down. `timeline` takes the slices of what happened when. One recorder records one run.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Recorder:
         max_steps: int | None = None,
         progress: Callable[[Progress], None] | None = None,
         graph_of: int | None = None,
+        timeline: SliceBuffer | None = None,
     ) -> None:
         self._progress = progress
         self._patches = Patches()
@@ -134,6 +138,12 @@ class Recorder:
         self._regions = Regions(now, self.values, self._new_mode, self.not_seen)
         self._precision = Precision(self.note)
         self._accumulation = Accumulation()
+        self._engines = EngineWatch(now, _expression_of, graph_of)
+        self._engines.ran = self._tell_progress
+        self._timeline: Timeline | None = None
+        if timeline is not None:
+            self._timeline = Timeline(now, timeline, self._leaves.known_name)
+            self._regions.opaque_call = self._timeline.opaque
         self._mode = self._new_mode()
         self._mode.watching_results = True
 
@@ -141,12 +151,17 @@ class Recorder:
         mode = ValueMode(self.now, self.values, self._python, self._observer, self._specials.table())
         if not hasattr(self._specials, "mode"):
             self._specials.mode = mode
+        elif self._timeline is not None:
+            self._timeline.tracks.new_thread()
+        mode.timed = self._timeline.ops if self._timeline is not None else None
         return mode
 
     # ------------------------------------------------------------ in and out
 
     def __enter__(self) -> Self:
         try:
+            if self._timeline is not None:
+                self._timeline.install_first(self._patches)
             for part in (
                 self._births,
                 self._writes,
@@ -160,8 +175,11 @@ class Recorder:
                 self._constructors,
                 self._pickles,
                 self._hooks,
+                self._engines,
             ):
                 part.install(self._patches)
+            if self._timeline is not None:
+                self._timeline.install(self._patches)
             warning_origin.install(self._patches)
             self._mode.__enter__()  # type: ignore[no-untyped-call]
         except BaseException:
@@ -182,6 +200,8 @@ class Recorder:
         finally:
             self._patches.undo()
             self._copy_structure()
+            if self._timeline is not None:
+                self._timeline.close()
 
     def _leave_mode(self) -> None:
         """Takes our mode off the stack, also from under modes that the program never left."""
@@ -218,8 +238,11 @@ class Recorder:
             self._accumulation.backward()
         if accumulates and not self._optimizers.entries:
             self._tick()
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
         if self._progress is not None:
-            counts = (self._backwards.count, self._optimizers.steps, self.now.ops)
+            counts = (self.now.passes, self._optimizers.steps, self.now.ops)
             self._progress(Progress(*counts, self.recording))
 
     def _copy_structure(self) -> None:
@@ -270,8 +293,8 @@ class Recorder:
             torch_version=str(torch.__version__),
             ops=self.now.ops,
             steps=self._optimizers.steps,
-            backward_passes=self._backwards.count,
-            backwards=self._backwards.backwards(),
+            backward_passes=self.now.passes,
+            backwards=(*self._backwards.backwards(), *self._engines.backwards()),
             modules=self._module_facts(),
             leaves=self._leaves.facts(self.values.used),
             optimizers=self._leaves.optimizer_facts(),
@@ -298,11 +321,14 @@ class Recorder:
             halves=self.watchers.halves.fold.facts(self._leaves.name_of),
             gradient_profiles=self._backwards.scale.profiles(),
             gradient_growths=self._backwards.scale.growths(),
-            chains=self.watchers.chain.facts(self._leaves.name_of, _expression_of),
+            chains=(
+                *self.watchers.chain.facts(self._leaves.name_of, _expression_of),
+                *self._engines.chains(_expression_of),
+            ),
             hooks=self._hooks.facts(self._leaves.name_of),
             loop=self._order.phases.fact(),
             graph=self._graph(),
-            notes=(*self._notes, *filter(None, [self._accumulation.note()])),
+            notes=(*self._notes, *filter(None, [self._accumulation.note()]), *self._engines.notes()),
             not_seen=(*self._not_seen, *self._faults()),
         )
         return dataclasses.replace(recording, sources=collect_sources(recording))
@@ -310,7 +336,9 @@ class Recorder:
     def _graph(self) -> AutogradGraph | None:
         if self._capture is None:
             return None
-        return self._capture.fact(self._leaves.name_of, _expression_of, self._backwards.passes())
+        passes = sorted((*self._backwards.passes(), *self._engines.passes()), key=lambda each: each[1])
+        by_torch = self._capture.fact(self._leaves.name_of, _expression_of, passes)
+        return by_torch if by_torch is not None else self._engines.graph(passes)
 
     def _reads_at_the_end(self) -> tuple[tuple[Rebinding, ...], tuple[NonleafGradRead, ...]]:
         """The `.grad` facts, with the one that ended the program: there, or of the None it got there."""
@@ -349,6 +377,7 @@ class Recorder:
             *hidden,
             *self.watchers.not_seen(),
             *self._order.not_seen(),
+            *self._engines.not_seen(),
             *(f"a fault of gradscope's own, {count} time(s): {text}" for text, count in faults.items()),
         )
 
