@@ -165,7 +165,8 @@ class ValueMode(TorchFunctionMode):
         module, caller = now.module, now.root_call
         codes = now.step_codes
         if module is not None or not codes or frame.f_code in codes:
-            loc = _interned.get((id(frame.f_code), frame.f_lasti, module, caller))
+            code = frame.f_code
+            loc = _interned.get((code, code.co_filename, frame.f_lasti, module, caller))
             return loc or intern_loc(frame, module, caller)
         outer = frame.f_back
         for _ in range(8):

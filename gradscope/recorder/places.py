@@ -110,18 +110,19 @@ class Loc:
 
 NOWHERE = Loc(None, 0)
 
-# By the id of the code, which its Loc keeps alive: code objects of two files with the same text are equal.
-_interned: dict[tuple[int, int, str | None, Loc | None], Loc] = {}
+# Code objects are equal where their text is, also those of two files.
+_interned: dict[tuple[CodeType, str, int, str | None, Loc | None], Loc] = {}
 
 
 def intern_loc(frame: FrameType | None, module: str | None = None, caller: Loc | None = None) -> Loc:
     """The Loc of a frame's current instruction; `NOWHERE` for no frame."""
     if frame is None:
         return NOWHERE
-    key = (id(frame.f_code), frame.f_lasti, module, caller)
+    code = frame.f_code
+    key = (code, code.co_filename, frame.f_lasti, module, caller)
     loc = _interned.get(key)
     if loc is None:
-        loc = _interned[key] = Loc(frame.f_code, frame.f_lasti, module, caller)
+        loc = _interned[key] = Loc(code, frame.f_lasti, module, caller)
     return loc
 
 
