@@ -6,6 +6,8 @@
 
     assert gradscope.check(Softmax, x)
 
+    gradscope.graph(model, batch).save("model.html")
+
 torch is imported when one of them is first used, not when gradscope is.
 """
 
@@ -15,13 +17,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "trace"]
+__all__ = ["__version__", "check", "graph", "trace"]
 
 if TYPE_CHECKING:
     from gradscope.api import trace
     from gradscope.api_check import check
+    from gradscope.api_graph import graph
 
-_HOMES = {"check": "gradscope.api_check", "trace": "gradscope.api"}
+_HOMES = {
+    "check": "gradscope.api_check",
+    "graph": "gradscope.api_graph",
+    "trace": "gradscope.api",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -19,27 +19,16 @@ from gradscope.rule_names import rule_names
 
 NAME: Final = "pyproject.toml"
 FAIL_ON: Final = ("error", "warning", "never")
+_INPUTS: Final = frozenset(("input", "inputs", "loss", "device", "seed"))
+_REPORT: Final = frozenset(("format", "output", "redact"))
+_RUN: Final = _INPUTS | _REPORT | {"dtype", "amp", "steps"}
+_VIEW: Final = frozenset(
+    ("backward", "depth", "path", "around", "reach", "colour", "color", "no_fold", "style")
+)
 COMMAND_LINE_ONLY: Final = {
-    "trace": frozenset(
-        ("input", "inputs", "loss", "device", "dtype", "amp", "seed", "steps", "format", "output", "redact")
-    ),
-    "check": frozenset(
-        (
-            *(
-                "input",
-                "inputs",
-                "loss",
-                "capture",
-                "no_run",
-                "against",
-                "sweep",
-                "device",
-                "seed",
-                "time_limit",
-            ),
-            *("format", "output", "redact"),
-        )
-    ),
+    "trace": _RUN | {"timeline"},
+    "check": _INPUTS | _REPORT | {"capture", "no_run", "against", "sweep", "time_limit"},
+    "graph": _RUN | _VIEW | {"style"},
 }
 """Options of a run by command, which people may look for here."""
 

@@ -24,8 +24,10 @@ class ExitStatus(IntEnum):
 
 def nothing_checked(report: Report) -> bool:
     """True where no backward ran or no function could be checked, and no rule had anything to say: silence
-    would not mean health.
+    would not mean health. Also where there is no graph to be drawn.
     """
+    if report.command == "graph":
+        return report.recording.graph is None
     if report.findings or report.suppressed:
         return False
     if report.command == "check":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gradscope.autograd_graph.drawing import View
 from gradscope.facts import Recording
 from gradscope.finding import Finding, Severity
 
@@ -21,7 +22,7 @@ class Report:
     """One command's result. `target` is as the user typed it.
 
     `redacted` says that source text, values and absolute paths were taken out: a norm or a loss of
-    such a report means nothing, and no format shows it.
+    such a report means nothing, and no format shows it. `view` is what of the graph is to be shown.
     """
 
     command: str
@@ -31,6 +32,7 @@ class Report:
     suppressed: tuple[Suppressed, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     redacted: bool = False
+    view: View = field(default_factory=View)
 
     def worst(self) -> Severity | None:
         """The highest severity among the findings, None where there are none."""

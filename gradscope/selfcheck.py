@@ -35,6 +35,7 @@ except RuntimeError:
     pass
 """
 _BACKWARD, _STOP, _SAVED, _WRITE = 9, 7, 12, 13
+_NODES = 6  # two leaves, t, addmm, pow, mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def self_check() -> list[Check]:
 def _record() -> Recording:
     linecache.cache[PATH] = (len(PROGRAM), None, PROGRAM.splitlines(keepends=True), PATH)
     state = torch.get_rng_state()
-    recorder = Recorder()
+    recorder = Recorder(graph_of=1)
     try:
         with recorder:
             exec(compile(PROGRAM, PATH, "exec"), {"__name__": PATH})
@@ -108,6 +109,13 @@ def _writes(recording: Recording) -> Iterator[str]:
         yield f"a tensor saved at line {_SAVED} and changed at {_WRITE}, seen {saved} and {written}"
 
 
+def _graph(recording: Recording) -> Iterator[str]:
+    nodes = recording.graph.nodes if recording.graph is not None else ()
+    seen = [node for node in nodes if node.incoming is not None and node.seconds is not None]
+    if len(nodes) != _NODES or len(seen) != _NODES:
+        yield f"{_NODES} nodes of the backward at line {_BACKWARD}, seen {len(nodes)}, measured {len(seen)}"
+
+
 def _own_faults(recording: Recording) -> Iterator[str]:
     yield from (text for text in recording.not_seen if "gradscope" in text)
 
@@ -117,5 +125,6 @@ _LOOKS: tuple[tuple[str, Callable[[Recording], Iterator[str]]], ...] = (
     ("gradients are read", _gradients),
     ("values are followed where no gradient flows", _cuts),
     ("backward nodes and in-place changes know their lines", _writes),
+    ("the graph of a backward is taken down", _graph),
     ("no fault of the recorder's own", _own_faults),
 )

@@ -236,7 +236,7 @@ def test_control_characters_are_shown_as_escapes() -> None:
     assert "\x1b" not in text
 
 
-@pytest.mark.parametrize("name", ["trace", "check"])
+@pytest.mark.parametrize("name", ["trace", "check", "graph"])
 def test_the_options_of_a_run_are_those_of_the_command(name: str) -> None:
     command = import_module(f"gradscope.commands.{name}").command
     judging = {"select", "ignore", "fail_on", "baseline", "write_baseline", "config", "isolated"}

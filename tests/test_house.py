@@ -16,12 +16,14 @@ ROOT = Path(gradscope.__file__).parent
 PROJECT = ROOT.parent
 FILES = sorted(ROOT.rglob("*.py"))
 LIGHT = (
+    "autograd_graph",
     "folds",
     "rules",
     "reporters",
     "syntax",
     "engine.py",
     "facts",
+    "formulas",
     "finding.py",
     "report.py",
     "exits.py",
@@ -162,6 +164,10 @@ def modules_after(program: str) -> set[str]:
         "from gradscope.cli import run; run(['check', '--help'])",
         "from gradscope.cli import run; run(['check', 'no_such_file.py'])",
         "from gradscope.cli import run; run(['explain', 'GS102'])",
+        "from gradscope.cli import run; run(['explain', '--help'])",
+        "from gradscope.cli import run; run(['explain', 'MulBackward0'])",
+        "from gradscope.cli import run; run(['explain', 'nn.CrossEntropyLoss'])",
+        "from gradscope.cli import run; run(['explain', 'examples/checks/clamp.py:Clamp'])",
         "from gradscope.cli import run; run(['trace', 'no_such_file.py'])",
         "from gradscope.cli import run; run(['trace', 'examples/severed.py', '--config', 'none.toml'])",
         "from gradscope.cli import run; run(['trace', 'examples/severed.py', '--baseline', 'none.json'])",
@@ -176,10 +182,11 @@ def test_what_needs_no_torch_does_not_import_it(program: str) -> None:
 
 
 def test_public_names() -> None:
-    assert gradscope.__all__ == ["__version__", "check", "trace"]
+    assert gradscope.__all__ == ["__version__", "check", "graph", "trace"]
     assert set(gradscope.__all__) <= set(dir(gradscope))
     assert callable(gradscope.trace)
     assert callable(gradscope.check)
+    assert callable(gradscope.graph)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = gradscope.nothing
 

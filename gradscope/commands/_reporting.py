@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gradscope.report import Report
     from gradscope.silence import Silencer
 
+    Draw: TypeAlias = Callable[[Report], Sequence[tuple[bytes, str]]]
     Judge: TypeAlias = Callable[[tuple[str, ...], tuple[Silencer, ...]], Report]
 
 
@@ -97,6 +98,26 @@ class Reporting:
         notes = (*report.recording.notes, *remarks)
         return replace(report, recording=replace(report.recording, notes=notes))
 
+    def finish_picture(self, report: Report, draw: Draw) -> int:
+        """Writes the picture of a report's graph, if it has one, and returns the exit status."""
+        from gradscope.exits import nothing_checked, of_report
+
+        error = report.recording.program.error
+        if error is not None:
+            click.echo(error.rendered, err=True, nl=False)
+        if nothing_checked(report):
+            click.echo(f"gradscope: {_NOTHING[report.command]}", err=True)
+            return of_report(report, self.judging.fail_on)
+        with contextlib.chdir(self.started_in):
+            paths = self.destination.write_parts(draw(report))
+            names = " and ".join(printable(os.path.relpath(path)) for path in paths)
+        assert report.recording.graph is not None
+        count = len(report.recording.graph.nodes)
+        where = f" drawn in {names}" if names else ""
+        found = f"; {_summary(report)}, see gradscope trace" if report.findings else ""
+        click.echo(f"gradscope: {count:,} node{'s' if count != 1 else ''}{where}{found}", err=True)
+        return of_report(report, self.judging.fail_on)
+
     def finish(self, report: Report) -> int:
         """Writes the report and the baseline, and returns the exit status."""
         values = self.values
@@ -137,14 +158,18 @@ class Reporting:
 _NOTHING = {
     "trace": "no backward was run, so nothing was checked",
     "check": "no function could be checked",
+    "graph": "no backward was run, so there is no graph",
 }
+
+
+_RULES_OF = {"graph": "trace"}  # a graph is drawn of a program that is traced
 
 
 def _codes(command: str, judging: Policy) -> frozenset[str]:
     """The rules that are judged and that the command can find; UsageError where there are none."""
     from gradscope.rules import all_rules
 
-    own = [code for code, rule in all_rules().items() if rule.command == command]
+    own = [code for code, rule in all_rules().items() if rule.command == _RULES_OF.get(command, command)]
     if not judging.judged.intersection(own):
         raise UsageError(
             f"none of the rules that are selected is one of {command}'s, so nothing would be checked",

@@ -67,7 +67,7 @@ def _versions(device: str) -> Iterator[tuple[str, str]]:
         found = _version(name)
         if found:
             yield name, found
-    yield "graphviz", shutil.which("dot") or "the dot program is not installed; only drawing graphs needs it"
+    yield "graphviz", shutil.which("dot") or "no dot program here; graph needs it for svg, png and pdf alone"
 
 
 def _configuration() -> tuple[str, tuple[str, str]]:

@@ -110,7 +110,11 @@ class Definition(msgspec.Struct, frozen=True):
 
 
 class Constant(msgspec.Struct, frozen=True, gc=False):
-    """A tensor that a node's op took in and that needs no gradient. `frozen` says that it is a parameter."""
+    """A tensor that a node's op took in and that needs no gradient.
+
+    `frozen` says that it is a parameter, or comes out of a module all of whose parameters are frozen; where
+    no variable holds such a result, `name` is that of the module ("encoder").
+    """
 
     node: int
     name: str | None

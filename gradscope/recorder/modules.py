@@ -193,6 +193,18 @@ class Modules:
 
     # ------------------------------------------------------------ structure
 
+    @property
+    def running_root(self) -> int:
+        """The ordinal of the root module that runs, `NO_ROOT` for none."""
+        return self._now.root
+
+    def is_frozen(self, path: str, root: int) -> bool:
+        """Whether the module at `path` of a root has parameters, and none of them needs a gradient."""
+        module = self.roots[root].module() if 0 <= root < len(self.roots) else None
+        found = next((m for p, m in module.named_modules() if p == path), None) if module else None
+        parameters = list(found.parameters()) if found is not None else []
+        return bool(parameters) and not any(p.requires_grad for p in parameters)
+
     def parameter_name(self, parameter: int) -> str | None:
         """The name of the parameter with that id in the root that holds it, as last known."""
         for root in self.roots:

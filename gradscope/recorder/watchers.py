@@ -83,7 +83,7 @@ class Watchers:
         if node is not None and self._values_wanted():
             self.chain.value(node._sequence_nr(), output)
         if self.capture is not None and self.capture.is_waiting:
-            self.capture.constants.made(inputs, output)
+            self.capture.made(inputs, output, loc)
         if self.aliases.active:
             self.aliases.used(inputs, loc, made_nodes=node is not None)
 

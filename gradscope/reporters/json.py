@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
 import msgspec
 
 from gradscope.report import Report
 from gradscope.reporters.mapping_v1 import report_v1
+from gradscope.reporters.schema_v1_graph import Graph
 
 _LINE: Final = 160
 _INDENT: Final = "  "
+_encode_text: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_encode_rows: Final = msgspec.json.Encoder().encode_lines
 
 
 def render(report: Report, out: TextIO, *, color: bool | None, width: int | None, cwd: str) -> None:
@@ -22,7 +27,12 @@ def render(report: Report, out: TextIO, *, color: bool | None, width: int | None
     NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". What the stream cannot
     encode is written as JSON escapes.
     """
-    text = laid_out(portable(msgspec.to_builtins(report_v1(report, cwd)))) + "\n"
+    shape = report_v1(report, cwd)
+    graph, shape = shape.graph, msgspec.structs.replace(shape, graph=None)
+    whole = portable(msgspec.to_builtins(shape))
+    if graph is not None:
+        whole["graph"] = _tables(graph)
+    text = laid_out(whole) + "\n"
     encoding = getattr(out, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
@@ -44,18 +54,52 @@ def portable(value: Any) -> Any:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A list whose items are written one a line, already as JSON. `lines` has a newline between them."""
+
+    lines: str
+
+
+def _tables(graph: Graph) -> dict[str, Any]:
+    """The graph with its tables: they have up to hundreds of thousands of rows, and are encoded at once."""
+    return {
+        field.name: _table(value) if _is_table(value) else portable(msgspec.to_builtins(value))
+        for field in msgspec.structs.fields(graph)
+        for value in [getattr(graph, field.name)]
+    }
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], msgspec.Struct)
+
+
+def _table(rows: Sequence[msgspec.Struct]) -> _Table:
+    """The rows as text; their floats must be finite."""
+    try:
+        lines = _encode_rows(rows)
+    except UnicodeEncodeError:  # a lone surrogate
+        lines = _encode_rows([portable(msgspec.to_builtins(row)) for row in rows])
+    return _Table(lines.decode().removesuffix("\n"))
+
+
 def laid_out(value: Any, indent: str = "", key: str = "") -> str:
     """JSON text in which a list or an object that fits on a line takes one, and others one line an item."""
-    flat = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    if not isinstance(value, dict | list) or not value or len(indent) + len(key) + len(flat) < _LINE:
-        return flat
+    if isinstance(value, _Table):
+        return _block("[", "]", value.lines.split("\n"), indent)
+    if not isinstance(value, dict | list) or not value:
+        return _encode_text(value)
     inner = indent + _INDENT
     if isinstance(value, list):
-        return _block("[", "]", [laid_out(item, inner) for item in value], indent)
-    heads = {name: json.dumps(name, ensure_ascii=False) + ": " for name in value}
-    return _block(
-        "{", "}", [head + laid_out(value[name], inner, head) for name, head in heads.items()], indent
-    )
+        opening, closing, items = "[", "]", [laid_out(item, inner) for item in value]
+    else:
+        heads = {name: _encode_text(name) + ": " for name in value}
+        items = [head + laid_out(value[name], inner, head) for name, head in heads.items()]
+        opening, closing = "{", "}"
+    length = sum(map(len, items)) + 2 * len(items)  # each with a comma and a blank, or a bracket
+    if len(indent) + len(key) + length < _LINE and not any("\n" in item for item in items):
+        return opening + ", ".join(items) + closing
+    return _block(opening, closing, items, indent)
 
 
 def _block(opening: str, closing: str, items: list[str], indent: str) -> str:

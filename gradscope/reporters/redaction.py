@@ -3,7 +3,8 @@
 The promise. A redacted report, in any format, contains
 - no line of the program's source, and no expression of it: no code frames, no fix, label, message of a
   related place, name of a variable's expression or note in which three tokens stand next to each other as
-  they stand in the source, and no backticked text in a message that is not a plain dotted name;
+  they stand in the source, and no backticked text in a message that is not a plain dotted name; of an
+  autograd graph also no names of the variables that ops' results and inputs have;
 - no values: no losses, norms, shares, seeds, forward values, derivatives, errors of derivatives, arguments
   that a function was checked with, closed forms, evidence, explanatory notes of a finding, and no message
   of an exception of the program;
@@ -11,13 +12,13 @@ The promise. A redacted report, in any format, contains
 
 What it keeps: rule codes, severities and messages (in which a rule may have written counts and shapes),
 line and column numbers, relative paths, names of functions, modules, parameters and optimizers, shapes,
-dtypes, counts of passes, steps and nodes, what was not seen, and the torch version and device.
+dtypes, counts of passes, steps and nodes, sizes in bytes, seconds, the nodes and edges of an autograd
+graph, what was not seen, and the torch version and device. A leaf that is no parameter keeps its name.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import replace
 
 from gradscope.facts import (
@@ -34,7 +35,8 @@ from gradscope.facts import (
 from gradscope.finding import Finding, Related
 from gradscope.report import Report, Suppressed
 from gradscope.reporters.redaction_check import hidden_function, hidden_model
-from gradscope.reporters.redaction_texts import Texts, optional, runs
+from gradscope.reporters.redaction_graph import graph_paths, hidden_graph
+from gradscope.reporters.redaction_texts import Texts, absolute_paths, optional, runs
 
 
 def redact(report: Report, cwd: str) -> Report:
@@ -55,10 +57,9 @@ def _known_paths(report: Report, cwd: str) -> tuple[str, ...]:
     places += error.frames if error else ()
     places += (each.location for each in report.recording.checked)
     files = {place.path for place in places if place} | set(report.recording.sources)
-    folders = {cwd, os.path.expanduser("~")} | {os.path.dirname(file) for file in files}
-    return tuple(
-        sorted((path for path in files | folders if len(path) > 1 and os.path.isabs(path)), key=len)[::-1]
-    )
+    if report.recording.graph is not None:
+        files |= graph_paths(report.recording.graph)
+    return absolute_paths(files, cwd)
 
 
 class _Redaction(Texts):
@@ -125,6 +126,7 @@ class _Redaction(Texts):
             loop=optional(self.loop, recording.loop),
             checked=tuple(hidden_function(each, self) for each in recording.checked),
             checked_models=tuple(hidden_model(each, self) for each in recording.checked_models),
+            graph=None if recording.graph is None else hidden_graph(recording.graph, self),
             notes=tuple(filter(None, map(self.unless_quoting, recording.notes))),
             not_seen=tuple(map(self.message, recording.not_seen)),
         )

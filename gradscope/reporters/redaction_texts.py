@@ -40,6 +40,15 @@ def runs(sources: Iterable[Iterable[str]]) -> Iterable[Tokens]:
             yield from _threes(line)
 
 
+def absolute_paths(files: Iterable[str], cwd: str) -> tuple[str, ...]:
+    """The absolute ones among the files and their folders, the working directory and the user's, longest
+    first.
+    """
+    known = set(files)
+    known |= {cwd, os.path.expanduser("~")} | {os.path.dirname(file) for file in known}
+    return tuple(sorted((path for path in known if len(path) > 1 and os.path.isabs(path)), key=len)[::-1])
+
+
 def _threes(text: str) -> Iterable[Tokens]:
     """Every three neighbouring tokens; a shorter text is no quotation."""
     tokens = _TOKEN.findall(text)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from gradscope.reporters.schema_v1_check import Check
+from gradscope.reporters.schema_v1_graph import Graph
 from gradscope.reporters.schema_v1_places import Location, Number, Related, Scalar
 
 
@@ -257,7 +258,9 @@ class Loop(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a command found, and the facts behind it. `check` is null where another command ran."""
+    """What a command found, and the facts behind it. `check` and `graph` are null where another command
+    ran, `graph` also where there was none to take.
+    """
 
     schema_version: Literal["1"]
     gradscope: str
@@ -278,6 +281,7 @@ class Report(msgspec.Struct, frozen=True):
     hooks: list[Hook]
     loop: Loop | None
     check: Check | None
+    graph: Graph | None
     notes: list[str]
     not_seen: list[str]
     suppressed: list[Suppressed]

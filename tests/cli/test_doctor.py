@@ -23,7 +23,7 @@ def test_this_installation_is_healthy(
     out = capsys.readouterr().out
     assert f"\ntorch         {torch.__version__}\n" in out
     assert "FAIL" not in out
-    assert out.count("  ok    ") == 9
+    assert out.count("  ok    ") == 10
     assert "not seen, here or anywhere\n" in out
 
 

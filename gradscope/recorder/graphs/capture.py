@@ -39,6 +39,10 @@ class GraphCapture:
         self._passing: Passing | None = None
         self._graph: _Unnamed | None = None
 
+    def made(self, inputs: list[Tensor], output: Any, loc: Loc) -> None:
+        """An op returned, while the backward is still to come."""
+        self.constants.made(inputs, output, loc.module, self._modules.running_root)
+
     @property
     def is_waiting(self) -> bool:
         """Whether the backward is still to come."""
@@ -147,7 +151,7 @@ class _Unnamed:
     def take_constants(self, taken: Taken, constants: Constants, modules: Modules) -> None:
         """What the ops took in without a gradient."""
         numbers = {facts["sequence_nr"]: n for n, facts in enumerate(taken.facts) if "sequence_nr" in facts}
-        self._constants = constants.facts(numbers, modules.parameter_name)
+        self._constants = constants.facts(numbers, modules)
         if constants.left_out:
             self._not_seen.append(f"the constants of {constants.left_out} ops")
         constants.forget()

@@ -130,6 +130,15 @@ def test_constants_and_frozen_parameters() -> None:
     }
 
 
+def test_what_comes_out_of_a_frozen_module_bears_its_name() -> None:
+    model = nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.Linear(4, 2))
+    model[0].requires_grad_(False)
+    with Recorder(graph_of=1) as recorder:
+        model(torch.randn(3, 4)).sum().backward()
+    told = {(constant.name, constant.shape, constant.frozen) for constant in graph_of(recorder).constants}
+    assert told == {("0", (3, 4), True)}
+
+
 def test_second_order_nodes_name_the_backward_that_made_them() -> None:
     x = torch.tensor(2.0, requires_grad=True)
     with Recorder(graph_of=2) as recorder:

@@ -1,0 +1,1 @@
+"""What the two files of a Model Explorer picture are made of."""
