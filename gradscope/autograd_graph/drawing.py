@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from gradscope.facts.flow import SeveredLeaf
 from gradscope.facts.graph import AutogradGraph
 from gradscope.finding import Finding, Severity
 
@@ -48,12 +49,20 @@ class Colour(StrEnum):
     NONE = "none"
 
 
+class Mark(StrEnum):
+    """What stands out in a gradient, whatever the scale of colours says."""
+
+    NONFINITE = "nonfinite"  # NaN or Inf
+    ZERO = "zero"  # exactly 0 in every element
+
+
 class Box(msgspec.Struct, frozen=True, gc=False):
     """A box. `id` is a plain word, unique in the drawing, and the same each time the graph is drawn.
 
     `title` is its first line, `lines` are those below. `nodes` are the nodes of the graph that it stands
     for. `heat` is the place on the colour scale, 0 to 1, None for what has no colour. `severity` and
-    `codes` are those of the findings that point at it. `cluster` is the id of the cluster around it.
+    `codes` are those of the findings that point at it. `cluster` is the id of the cluster around it. `mark`
+    is given only where the colours are those of the gradient.
     """
 
     id: str
@@ -65,6 +74,7 @@ class Box(msgspec.Struct, frozen=True, gc=False):
     heat: float | None = None
     severity: Severity | None = None
     codes: tuple[str, ...] = ()
+    mark: Mark | None = None
 
 
 class Cluster(msgspec.Struct, frozen=True):
@@ -100,7 +110,11 @@ class Scale(msgspec.Struct, frozen=True):
 
 
 class Drawing(msgspec.Struct, frozen=True):
-    """Everything that a format needs to draw. `lines` stand below the title, `notes` at the end."""
+    """Everything that a format needs to draw. `lines` stand below the title, `notes` at the end.
+
+    Boxes stand in the order of the forward. Where equal parts are drawn once, an arrow can lead back to a
+    box above its tail, or to its tail itself: from one turn to the next.
+    """
 
     title: str
     lines: tuple[str, ...]
@@ -114,10 +128,10 @@ class Drawing(msgspec.Struct, frozen=True):
 class View(msgspec.Struct, frozen=True):
     """What of a graph is to be drawn, and how.
 
-    `depth` counts module levels that are open: 0 closes everything, None chooses what fits on a page, and
-    `WHOLE` shows every node. `path` names a leaf: only what lies between it and the roots. `around` is
-    (path, line) or a line alone: the nodes of it and `reach` steps from them. `fold` draws equal blocks
-    once.
+    `depth` counts levels that are open, of modules and of the functions and lines in them: 0 closes
+    everything, None chooses what fits on a page, and `WHOLE` shows every node. `path` names a leaf: only what
+    lies between it and the roots. `around` is (path, line) or a line alone: the nodes of it and `reach`
+    steps from them. `fold` draws equal blocks, and the turns of a loop, once.
     """
 
     depth: int | None = None
@@ -135,10 +149,12 @@ WHOLE = 1_000_000
 class Subject(msgspec.Struct, frozen=True):
     """What a drawing is made from: the graph, the findings about its program, and where paths are shown from.
 
-    `target` is what was typed ("train.py"); paths below `cwd` are shown relative to it.
+    `target` is what was typed ("train.py"); paths below `cwd` are shown relative to it. `severed` are the
+    facts behind findings of severed gradients: what lies between a cut and the graph.
     """
 
     graph: AutogradGraph
     findings: tuple[Finding, ...] = ()
     target: str = ""
     cwd: str = ""
+    severed: tuple[SeveredLeaf, ...] = ()

@@ -11,7 +11,7 @@ import pytest
 
 from gradscope.cli import run
 from gradscope.exits import ExitStatus
-from tests.cli.running import write
+from tests.cli.running import gradscope, write
 
 SCRIPT = """
     import torch
@@ -71,31 +71,28 @@ def test_the_ending_of_the_file_is_the_format(
     assert b"Addmm" in content or b"addmm" in content or b"Linear" in content
 
 
-def test_a_machine_format_without_a_file_has_stdout_to_itself(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["graph", "train.py", "--format", "json"]) == ExitStatus.OK
-    captured = capfd.readouterr()
-    report = json.loads(captured.out)
+def test_a_machine_format_without_a_file_has_stdout_to_itself(folder: Path) -> None:
+    ran = gradscope("graph", "train.py", "--format", "json", "--backward", "3", cwd=folder)
+    assert ran.status == ExitStatus.OK
+    report = json.loads(ran.out)
     assert report["command"] == "graph"
+    assert report["graph"]["number"] == 3
     assert len(report["graph"]["nodes"]) == 11
-    assert "trained" in captured.err
+    assert "trained" in ran.err
 
 
-def test_dot_on_stdout(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["graph", "train.py", "--format", "dot"]) == ExitStatus.OK
-    captured = capfd.readouterr()
-    assert captured.out.startswith("digraph")
-    assert "11 nodes" in captured.err
+def test_dot_on_stdout(folder: Path) -> None:
+    ran = gradscope("graph", "train.py", "--format", "dot", cwd=folder)
+    assert ran.status == ExitStatus.OK
+    assert ran.out.startswith("digraph")
+    assert ran.out.endswith("}\n")
+    assert "11 nodes" in ran.err
 
 
 def test_model_explorer_writes_two_files(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["graph", "train.py", "--format", "model-explorer", "-o", "g.json"]) == ExitStatus.OK
     assert sorted(path.name for path in folder.glob("g*")) == ["g.json", "g_gradients.json"]
     assert "g.json and g_gradients.json" in capfd.readouterr().err
-
-
-def test_the_backward_that_is_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["graph", "train.py", "--backward", "3", "--format", "json"]) == ExitStatus.OK
-    assert json.loads(capfd.readouterr().out)["graph"]["number"] == 3
 
 
 def test_a_backward_that_was_not_run(capfd: pytest.CaptureFixture[str]) -> None:
@@ -124,7 +121,7 @@ def test_a_program_that_fails_after_the_backward_is_drawn(
     assert (folder / "g.dot").exists()
 
 
-def test_a_module_target(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
+def test_a_module_target(folder: Path) -> None:
     write(
         folder,
         "net.py",
@@ -139,9 +136,9 @@ def test_a_module_target(capfd: pytest.CaptureFixture[str], folder: Path) -> Non
                 return self.linear(x).relu()
         """,
     )
-    words = ["graph", "net.py:Net", "--input", "randn(4, 6)", "--device", "cpu", "--format", "json"]
+    words = ["graph", "net.py:Net", "--input", "randn(4, 6)", "--device", "cpu", "-o", "g.json"]
     assert run(words) == ExitStatus.OK
-    names = [node["name"] for node in json.loads(capfd.readouterr().out)["graph"]["nodes"]]
+    names = [node["name"] for node in json.loads((folder / "g.json").read_text())["graph"]["nodes"]]
     assert "ReluBackward0" in names
 
 

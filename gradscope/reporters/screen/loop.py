@@ -11,8 +11,8 @@ from rich.text import Text
 from gradscope.facts import Phase, PhaseKind, Recording, TrainingLoop
 from gradscope.finding import Location
 from gradscope.report import Report
-from gradscope.reporters.paths import short_path
-from gradscope.reporters.screen.page import STYLES, Page, cells, in_package
+from gradscope.reporters.paths import in_package, short_path
+from gradscope.reporters.screen.page import STYLES, Page, cells
 from gradscope.reporters.screen.words import clip, clip_end, plural, wrap
 
 _MOST_ROWS: Final = 14

@@ -16,7 +16,7 @@ from rich.console import Console, detect_legacy_windows
 from rich.text import Text
 
 from gradscope.finding import Location
-from gradscope.reporters.paths import place
+from gradscope.reporters.paths import in_package, place
 
 DEFAULT_WIDTH: Final = 80
 WIDEST: Final = 120  # longer lines of prose are hard to read, however wide the terminal
@@ -86,15 +86,6 @@ class Page:
     def near(self, location: Location) -> str:
         """`train.py:36`; a file of an installed package from that package on: `lightning/loop.py:9`."""
         return self.line_at(Location(in_package(location.path) or location.path, location.line))
-
-
-def in_package(path: str) -> str:
-    """The path from the folder of the installed package on that it lies in, empty where it lies in none."""
-    for folder in ("/site-packages/", "\\site-packages\\", "/dist-packages/"):
-        _, found, inside = path.rpartition(folder)
-        if found:
-            return inside
-    return ""
 
 
 def cells(text: str) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from gradscope.finding import Finding
+from gradscope.reporters.screen.bars import bar
 from gradscope.reporters.screen.page import Page, cells
-from gradscope.reporters.screen.tree import bar
 from gradscope.reporters.screen.words import clip, scientific
 
 _SHOWN: Final = 7

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from rich.text import Text
 
 from gradscope.facts import Leaf, Recording
+from gradscope.reporters.screen.bars import LONGEST_BAR, Bars, bar
 from gradscope.reporters.screen.branches import Branch, Totals, branches
 from gradscope.reporters.screen.page import STYLES, Page, cells
 from gradscope.reporters.screen.unfold import TreeRow, unfold
@@ -20,11 +20,8 @@ _MOST_LOOSE: Final = 8
 _FEWEST_NAME_CELLS: Final = 16
 _NAME_CELLS: Final = 28  # a name may take as many before a remark beside its numbers is cut
 _FEWEST_REMARK_CELLS: Final = 14
-_LONGEST_BAR: Final = 24
 _LONGEST_RUN: Final = 0.45  # share of the width up to which the name of a run bears its class
-_LOG_SPREAD: Final = 1000.0  # largest over smallest norm from which bars are drawn on a log scale
 _SIZE: Final = "parameters"
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,7 @@ def _line(row: TreeRow, columns: Sequence[str], page: Page) -> _Line:
         name += f" ({page.text(branch.class_name)})"
     remark, style = _remark(branch, sums, is_open=row.is_open)
     numbers = _numbers(sums, columns) if sums.reached else ()
-    bar = _bar_length(branch, row.bar_of) if row.bar_of is not None and columns else None
+    bar = _scale(row.bar_of).length(sums.norm) if row.bar_of is not None and columns else None
     size = "" if bar is not None else short_count(sums.numel)
     return _Line(name, size, numbers, remark, style, bar)
 
@@ -101,7 +98,7 @@ def _remark(branch: Branch, sums: Totals, *, is_open: bool) -> tuple[str, str]:
         return "no gradient" + (", the rest frozen" if sums.frozen else ""), STYLES["warning"]
     broken = [f"{short_count(n)} {kind}" for n, kind in ((sums.nan, "NaN"), (sums.inf, "Inf")) if n]
     rest = [] if is_open else _incomplete(sums)
-    scale = ["log scale"] if branch.is_run and is_open and _is_log(branch) else []
+    scale = ["log scale"] if branch.is_run and is_open and _scale(branch).is_log else []
     style = STYLES["error"] if broken else STYLES["warning"] if rest else STYLES["faint"]
     return ", ".join([*broken, *rest, *scale]), style
 
@@ -124,36 +121,9 @@ def _loose_lines(loose: Sequence[Leaf], columns: Sequence[str], page: Page, *, a
     return lines
 
 
-# ---------------------------------------------------------------- bars
-
-
-def _bar_length(block: Branch, run: Branch) -> float:
-    """A bar's length, 0..1: the block's norm over the run's largest, by logarithm if they differ much."""
-    norm = block.totals.norm
-    norms = _bar_norms(run)
-    if not norms or not math.isfinite(norm) or norm <= 0:
-        return 0.0
-    if not _is_log(run):
-        return norm / max(norms)
-    low, high = math.floor(math.log10(min(norms))), math.log10(max(norms))
-    return (math.log10(norm) - low) / (high - low)
-
-
-def _bar_norms(run: Branch) -> list[float]:
-    return [n for n in (block.totals.norm for block in run.children) if math.isfinite(n) and n > 0]
-
-
-def _is_log(run: Branch) -> bool:
-    norms = _bar_norms(run)
-    return bool(norms) and max(norms) / min(norms) >= _LOG_SPREAD
-
-
-def bar(share: float, room: int) -> str:
-    """A bar of at most `room` cells; anything above zero shows at least a sliver."""
-    eighths = round(share * room * 8)
-    if share > 0:
-        eighths = max(eighths, 1)
-    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+def _scale(run: Branch) -> Bars:
+    """What the bars of a run's blocks are drawn by."""
+    return Bars(block.totals.norm for block in run.children)
 
 
 # ---------------------------------------------------------------- the table
@@ -180,7 +150,7 @@ def _table_row(line: _Line, name_width: int, widths: Sequence[int], page: Page) 
         name = clip(line.name, name_width)
         row = Text(f"{name}{' ' * (name_width - cells(name))}{line.size:>{size_width}}")
     else:
-        drawn = bar(line.bar, min(_LONGEST_BAR, name_width + size_width - cells(line.name) - 2))
+        drawn = bar(line.bar, min(LONGEST_BAR, name_width + size_width - cells(line.name) - 2))
         row = Text(f"{line.name} {drawn}".ljust(name_width + size_width))
     for text, width in zip(line.numbers, widths, strict=False):
         row.append(f"  {text:>{width}}")

@@ -1,0 +1,85 @@
+"""All that the page is told of a graph, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gradscope.autograd_graph.drawing import BoxKind, Subject, View
+from gradscope.autograd_graph.modules import tree_of
+from gradscope.errors import printable
+from gradscope.facts.graph import AutogradGraph, NodeKind
+from gradscope.reporters.paths import near
+from gradscope.reporters.pictures._page.frames import frames_of
+from gradscope.reporters.pictures._page.listing import listing_of
+from gradscope.reporters.pictures._page.rows import CONSTANT, ExtraBox, rows_of, shape_text
+from gradscope.reporters.pictures._page.tables import exact
+from gradscope.reporters.pictures._page.words import definitions_of, findings_of, formulas_of, places_of
+
+
+def content_of(subject: Subject, view: View) -> dict[str, Any]:
+    """The tables of the page, and how it is to open."""
+    graph = subject.graph
+    frames = frames_of(tree_of(graph, subject.cwd), graph)
+    boxes, into = _boxes(graph, frames.of_node)
+    rows = rows_of(graph, frames.of_node, boxes, into)
+    columns = rows.columns()
+    return {
+        "target": printable(subject.target),
+        "backward": printable(near(graph.backward, subject.cwd)) if graph.backward is not None else "",
+        "call": graph.call,
+        "loss": exact(graph.loss),
+        "nodes": len(graph.nodes),
+        "small": graph.small,
+        "notes": [printable(each) for each in (*graph.notes, *graph.not_seen)],
+        "roots": [list(each) for each in graph.roots],
+        "groups": frames.groups,
+        "places": places_of(subject),
+        "definitions": definitions_of(subject),
+        "formulas": formulas_of(graph),
+        "findings": findings_of(subject),
+        "listing": listing_of(subject) if graph.small else [],
+        "view": _view(subject, view),
+        **columns,
+    }
+
+
+def _view(subject: Subject, view: View) -> dict[str, Any]:
+    graph = subject.graph
+    return {
+        "depth": view.depth,
+        "fold": view.fold,
+        "colour": view.colour.value,
+        "path": _leaf(graph, view.path) if view.path is not None else None,
+        "around": None,
+    }
+
+
+def _leaf(graph: AutogradGraph, name: str) -> int | None:
+    named = (
+        index for index, node in enumerate(graph.nodes) if node.kind is NodeKind.LEAF and node.leaf == name
+    )
+    return next(named, None)
+
+
+def _boxes(graph: AutogradGraph, of_node: Sequence[int]) -> tuple[list[ExtraBox], dict[int, list[int]]]:
+    """What is drawn beside the nodes, and which of it leads into which node."""
+    boxes: list[ExtraBox] = []
+    into: dict[int, list[int]] = {}
+    for each in graph.constants:
+        into.setdefault(each.node, []).append(len(boxes))
+        text = f"{shape_text(each.shape)} {each.dtype}"
+        kind = BoxKind.FROZEN if each.frozen else BoxKind.CONSTANT
+        boxes.append(ExtraBox(kind, each.name or "constant", of_node[each.node], text, edge=CONSTANT))
+    if graph.roots:
+        boxes.append(
+            ExtraBox(BoxKind.ROOT, _root_title(graph), 0, "what is differentiated", inputs=graph.roots)
+        )
+    return boxes, into
+
+
+def _root_title(graph: AutogradGraph) -> str:
+    if len(graph.roots) > 1:
+        return f"{len(graph.roots)} tensors"
+    place = graph.place(graph.nodes[graph.roots[0][0]])
+    return (place.variable if place is not None else None) or "loss"
