@@ -56,3 +56,15 @@ def test_the_chain_rule_table_is_the_same_on_a_gpu(on_cuda):
     on_gpu = run_recorded(EXAMPLES / "chain_rule.py").recording.chains
     torch.set_default_device("cpu")
     assert on_gpu == run_recorded(EXAMPLES / "chain_rule.py").recording.chains
+
+
+@pytest.mark.parametrize("example", ["chain_rule", "severed"])
+def test_the_graph_is_the_same_on_a_gpu(example, on_cuda):
+    on_gpu = run_recorded(EXAMPLES / f"{example}.py", graph_of=1).recording.graph
+    torch.set_default_device("cpu")
+    on_cpu = run_recorded(EXAMPLES / f"{example}.py", graph_of=1).recording.graph
+    assert [node.name for node in on_gpu.nodes] == [node.name for node in on_cpu.nodes]
+    for node, other in zip(on_gpu.nodes, on_cpu.nodes, strict=True):
+        assert node.incoming == pytest.approx(other.incoming, rel=1e-2)
+        assert node.seconds is not None
+    assert any("launching" in note for note in on_gpu.notes)
