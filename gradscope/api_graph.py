@@ -174,8 +174,20 @@ def graph(
     with recorder:
         output = subject(*inputs, **named_inputs)
         root = _root(loss(output) if loss is not None else output, name)
-        torch.autograd.grad(root, list(walk([root])[1].values()), allow_unused=True)
+        _differentiate(root, name)
     return Graph(_report(f"gradscope.graph({name})", recorder.recording()))
+
+
+def _differentiate(root: Tensor, name: str) -> None:
+    try:
+        torch.autograd.grad(root, list(walk([root])[1].values()), allow_unused=True)
+    except RuntimeError as error:
+        if "use_reentrant=True" not in str(error):
+            raise
+        raise UsageError(
+            f"{name} uses a reentrant checkpoint, which backward() alone can differentiate",
+            try_next=("checkpoint(..., use_reentrant=False)", "gradscope graph train.py   a whole program"),
+        ) from None
 
 
 def _root(output: Any, name: str) -> Tensor:

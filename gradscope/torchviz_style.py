@@ -15,8 +15,8 @@ from torch import Tensor
 
 from gradscope.errors import PictureError
 from gradscope.facts.graph import AutogradGraph, GraphNode, NodeKind
+from gradscope.reporters.dot_program import laid_out
 from gradscope.reporters.pictures import Part
-from gradscope.reporters.pictures._graphviz import laid_out
 
 _FUNCTIONS = (NodeKind.CUSTOM, NodeKind.CHECKPOINT, NodeKind.COMPILED)
 _IDS = re.compile(r"\A\t(?P<tail>\d+)(?: -> (?P<head>\d+))?")
@@ -68,7 +68,7 @@ def torchviz_source(graph: AutogradGraph) -> str:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torchviz compares versions by distutils
-        from torchviz import make_dot
+        from torchviz import make_dot  # type: ignore[import-untyped]  # it brings no types
 
         try:
             drawn = make_dot(outputs if len(outputs) > 1 else outputs[0], params=params)

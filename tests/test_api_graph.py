@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 import gradscope
 from gradscope.errors import OutputError, UsageError
@@ -81,6 +82,16 @@ def test_what_has_no_graph() -> None:
         gradscope.graph(lambda: 3)
     with pytest.raises(UsageError, match="is not called with inputs"):
         gradscope.graph(torch.ones(3, requires_grad=True).sum(), torch.ones(3))
+
+
+def test_a_reentrant_checkpoint_needs_backward() -> None:
+    def step(x: Tensor) -> Tensor:
+        return checkpoint(torch.sin, x, use_reentrant=True).sum()
+
+    x = torch.randn(3, requires_grad=True)
+    with pytest.raises(UsageError, match="step uses a reentrant checkpoint"):
+        gradscope.graph(step, x)
+    assert x.grad is None
 
 
 def test_save_takes_the_format_of_the_name(tmp_path: Path) -> None:

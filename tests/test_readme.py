@@ -8,11 +8,13 @@ import math
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -86,6 +88,30 @@ def test_a_command_prints_what_is_shown(each: Shown, request: pytest.FixtureRequ
     assert alike(each.output, found), f"README shows\n{each.output}\nand this is\n{found}"
 
 
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not installed")
+@pytest.mark.parametrize(
+    "picture", sorted((PROJECT / "examples" / "pictures").iterdir()), ids=lambda path: path.name
+)
+def test_a_picture_says_what_is_drawn_today(
+    picture: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    drawn = tmp_path / picture.name
+    run(f"gradscope graph examples/{picture.stem}.py -o {drawn}")
+    if request.config.getoption("--rewrite-golden"):
+        picture.write_bytes(drawn.read_bytes())
+        return
+    # where things stand is up to the version of dot, what stands there is not
+    expected, found = (sorted(texts(each)) for each in (picture, drawn))
+    assert len(expected) > 10
+    assert alike("\n".join(expected), "\n".join(found))
+
+
+def texts(picture: Path) -> list[str]:
+    """What stands in an SVG."""
+    root = ElementTree.parse(picture).getroot()
+    return ["".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
 def test_the_first_two_commands_set_up_everything() -> None:
     example, tests = fences("sh")
     assert example == f"{_INSTALL}gradscope trace examples/severed.py\n"
@@ -94,10 +120,13 @@ def test_the_first_two_commands_set_up_everything() -> None:
     assert (PROJECT / ".ci" / "run").read_text(encoding="utf-8").endswith(f"\n{tests}")
 
 
-def test_the_python_examples_run() -> None:
-    traced, checked = fences("python")
+def test_the_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # one of them writes a file
+    traced, drawn, checked = fences("python")
     assert "no findings · 1 backward watched" in printed(traced)
     assert printed(traced).endswith("\n() 1\n")
+    assert "10 nodes · 4 leaves" in printed(drawn)
+    assert "<title>autograd graph" in (tmp_path / "graph.html").read_text(encoding="utf-8")
     assert "1 function checked · no findings" in printed(checked)
 
 
@@ -121,7 +150,7 @@ def test_every_key_of_the_configuration_is_described() -> None:
     assert [row for row in rows if row in KEYS] == list(KEYS)
 
 
-@pytest.mark.parametrize("name", ["check", "trace"])
+@pytest.mark.parametrize("name", ["check", "graph", "trace"])
 def test_every_option_is_described(name: str) -> None:
     import click
 

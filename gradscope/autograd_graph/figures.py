@@ -100,8 +100,8 @@ class Figures:
 
 
 def elements(shape: Iterable[int]) -> int:
-    """How many elements a tensor of that shape has."""
+    """How many elements a tensor of that shape has; 0 where a size is not known (-1)."""
     count = 1
     for size in shape:
-        count *= size
+        count *= max(size, 0)
     return count

@@ -13,6 +13,7 @@ from . import (
     samples_checks_pictures,
     samples_checks_rules,
     samples_frames,
+    samples_graph_pages,
     samples_lessons,
     samples_loops,
     samples_models,
@@ -52,6 +53,16 @@ SAMPLES: dict[str, Sample] = {
         samples_checks_pictures.checks_ways,
         samples_checks_pictures.checks_long_form,
         samples_checks_pictures.checks_sweep,
+        samples_graph_pages.graph_lesson,
+        samples_graph_pages.graph_cut,
+        samples_graph_pages.graph_transformer,
+        samples_graph_pages.graph_deep,
+        samples_graph_pages.graph_depth,
+        samples_graph_pages.graph_path,
+        samples_graph_pages.graph_unrolled,
+        samples_graph_pages.graph_everything,
+        samples_graph_pages.graph_hostile,
+        samples_graph_pages.graph_none,
     )
 }
 

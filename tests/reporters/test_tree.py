@@ -18,9 +18,10 @@ from gradscope.facts import (
     Recording,
 )
 from gradscope.reporters.screen.backwards import backward_lines
+from gradscope.reporters.screen.bars import bar
 from gradscope.reporters.screen.branches import branches, totals
 from gradscope.reporters.screen.page import Page
-from gradscope.reporters.screen.tree import MOST_ROWS, bar, tree_lines
+from gradscope.reporters.screen.tree import MOST_ROWS, tree_lines
 from gradscope.reporters.screen.unfold import unfold
 
 from .samples import linear, modules, parameter, stats

@@ -37,7 +37,7 @@ _SHAPES: Final = {
     BoxKind.VALUE: 'shape=box style="filled,rounded"',
     BoxKind.GROUP: 'shape=box style="filled,rounded" peripheries=2',
     BoxKind.BLOCKS: 'shape=box3d style="filled"',
-    BoxKind.CONSTANT: 'shape=box style="filled,rounded" fillcolor="#eceef1" color="#c3c8d0" fontcolor="#555555"',
+    BoxKind.CONSTANT: 'shape=box style="filled,rounded" fillcolor="#eceef1" color="#c3c8d0" fontcolor=gray33',
     BoxKind.FROZEN: 'shape=box style="filled,dashed" fillcolor="#e3ebf3" color="#7d92ab" fontcolor="#45566b"',
     BoxKind.ROOT: 'shape=box style="filled,bold" fillcolor="#d9f0dd" color="#2f7d43"',
     BoxKind.CUT: f'shape=octagon style="filled,bold" fillcolor="#fdeaea" color="{WORST}" fontcolor="{WORST}"',

@@ -99,8 +99,8 @@ def rows_of(
             rows.nr.append(0 if edge is None else edge[1])
             rows.edge_kind.append(PLAIN)
             rows.outgoing.append(round_number(outgoing))
-        for box in extra:
-            _edge(rows, row - first_box - box, 0, CUT if boxes[box].edge == CUT else CONSTANT)
+        for number_of_box in extra:
+            _edge(rows, row - first_box - number_of_box, 0, boxes[number_of_box].edge)
     for row, box in enumerate(boxes, first_box):
         _box(rows, row, box)
     return rows

@@ -20,6 +20,7 @@ _NARROWED: Final = (
     (2, 11),
     (0, 8),
 )  # which columns give way, and down to what width
+_DISPENSABLE: Final = (2, 0, 3)  # which are left out on the narrowest terminals
 _NUMBERS: Final = 2  # of the columns are right-aligned
 
 
@@ -27,7 +28,8 @@ _NUMBERS: Final = 2  # of the columns are right-aligned
 class LadderRow:
     """A row. `lead` is drawn before its text, `under` before its `remarks`, each on a line of its own.
 
-    `columns` are a size and a gradient, right-aligned, an op and a place; () for a row that has none.
+    `columns` are a size and a gradient, right-aligned and in `style`, an op and a place; () for a row that
+    has none.
     """
 
     lead: str
@@ -35,6 +37,7 @@ class LadderRow:
     what: str
     columns: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    style: str = ""
 
 
 def ladder(heads: Sequence[str], rows: Sequence[LadderRow], page: Page) -> Iterator[Text]:
@@ -50,7 +53,7 @@ def ladder(heads: Sequence[str], rows: Sequence[LadderRow], page: Page) -> Itera
         line = Text.assemble((row.lead, STYLES["gutter"]), what)
         if row.columns:
             line.append(" " * max(0, left - line.cell_len))
-            line.append(_columns(row.columns[:_NUMBERS], widths))
+            line.append(_columns(row.columns[:_NUMBERS], widths), row.style or None)
             line.append(_columns(row.columns, widths, _NUMBERS), STYLES["faint"])
         yield line
         for remark in row.remarks:
@@ -60,15 +63,21 @@ def ladder(heads: Sequence[str], rows: Sequence[LadderRow], page: Page) -> Itera
 
 def _widths(heads: Sequence[str], rows: Sequence[LadderRow], fewest: int, page: Page) -> dict[int, int]:
     """The width of each column in which something stands; they give way to the text beside them."""
-    widths = {}
+    widths: dict[int, int] = {}
+
+    def lacking() -> int:
+        return fewest - (page.width - sum(_GAP + width for width in widths.values()))
+
     for index, head in enumerate(heads):
         found = max((cells(row.columns[index]) for row in rows), default=0)
         if found:
             widths[index] = max(found, cells(head))
     for index, least in _NARROWED:
-        lacking = fewest - (page.width - sum(_GAP + width for width in widths.values()))
-        if lacking > 0 and index in widths:
-            widths[index] = max(min(least, widths[index]), widths[index] - lacking)
+        if lacking() > 0 and index in widths:
+            widths[index] = max(min(least, widths[index]), widths[index] - lacking())
+    for index in _DISPENSABLE:
+        if lacking() > 0:
+            widths.pop(index, None)
     return widths
 
 

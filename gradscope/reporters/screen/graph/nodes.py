@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from rich.text import Text
 
 from gradscope.autograd_graph.agreed import outer_calls
+from gradscope.autograd_graph.marked import marked_nodes
 from gradscope.facts.graph import UNKNOWN, AutogradGraph, Constant, GraphNode, NodeKind
+from gradscope.finding import Finding
 from gradscope.reporters.screen.graph.descent import Rung, descent, marks_for
 from gradscope.reporters.screen.graph.ladder import LadderRow, ladder
 from gradscope.reporters.screen.graph.words import is_single_file, source_text
@@ -30,24 +32,23 @@ _REGIONS: Final = {
 }
 
 
-def node_lines(graph: AutogradGraph, page: Page) -> list[Text]:
-    """The whole of a graph, at most 150 rows of it."""
-    words = _Words(graph, page)
-    rungs = list(islice(descent(graph, marks_for(page.encoding)), _MOST_ROWS))
-    rows = [words.row(rung) for rung in rungs]
+def node_lines(graph: AutogradGraph, findings: Sequence[Finding], page: Page) -> list[Text]:
+    """The whole of a graph, at most 150 rows of it, with the findings that point at its nodes."""
+    words = _Words(graph, marked_nodes(graph, findings), page)
+    rungs = list(descent(graph, marks_for(page.encoding)))
+    rows = [words.row(rung) for rung in rungs[:_MOST_ROWS]]
     heads = ("value", "grad", "", "") if graph.small else ("shape", "|grad|", "", "")
     lines = list(ladder(heads, rows, page))
-    listed = sum(not rung.is_reference and rung.constant is None for rung in rungs)
-    if listed < len(graph.nodes):
-        lines.append(Text(f"and {plural(len(graph.nodes) - listed, 'more node')}", STYLES["faint"]))
+    if len(rungs) > _MOST_ROWS:
+        lines.append(Text(f"and {plural(len(rungs) - _MOST_ROWS, 'more row')}", STYLES["faint"]))
     return lines
 
 
 class _Words:
     """What is said about the nodes of one graph."""
 
-    def __init__(self, graph: AutogradGraph, page: Page) -> None:
-        self._graph, self._page = graph, page
+    def __init__(self, graph: AutogradGraph, marked: Mapping[int, list[Finding]], page: Page) -> None:
+        self._graph, self._marked, self._page = graph, marked, page
         # what the expression of a place comes to is its last node: `a @ b` makes several
         self._last = {node.place: node.name for node in graph.nodes}
         self._is_outer = outer_calls(graph)
@@ -67,9 +68,11 @@ class _Words:
         if op == name:
             op = ""
         columns = (self._size(node), self._gradient(node), op, self._where(node))
-        return LadderRow(
-            rung.lead, rung.under, name, columns, tuple(map(self._page.text, self._remarks(node)))
-        )
+        codes = dict.fromkeys(finding.code for finding in self._marked.get(rung.node, ()))
+        remarks = [*map(self._page.text, self._remarks(node)), *(f"<- {code}" for code in codes)]
+        is_broken = node.incoming is not None and not math.isfinite(node.incoming)
+        style = STYLES["error"] if is_broken else ""
+        return LadderRow(rung.lead, rung.under, name, columns, tuple(remarks), style)
 
     def _constant(self, rung: Rung, constant: Constant) -> LadderRow:
         kind = "frozen" if constant.frozen else "no gradient"

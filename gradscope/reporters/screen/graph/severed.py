@@ -25,7 +25,9 @@ def _row(finding: Finding, recording: Recording, page: Page) -> Line | None:
         return None
     first = of_this[0].cuts[0] if of_this else None
     where = (first.location if first is not None else None) or finding.location
-    op = first.op if first is not None else str(finding.evidence.get("op", "a cut"))
-    at = f" ({page.near(where)})" if where is not None else ""
+    op = page.text(first.op if first is not None else str(finding.evidence.get("op", "")))
+    at = page.near(where) if where is not None else ""
+    stop = f"{op} ({at})" if op and at else op or at
     name = page.text(group_names(finding.subjects, 2, "parameter"))
-    return Line(name, remark=f"no gradient: stops at {page.text(op)}{at}", style=STYLES["warning"])
+    remark = f"no gradient: stops at {stop}" if stop else "no gradient"
+    return Line(name, remark=remark, style=STYLES["warning"])
