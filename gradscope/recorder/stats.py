@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -98,6 +99,7 @@ def unravelled(position: int, shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(reversed(index))
 
 
+@cache
 def dtype_name(dtype: torch.dtype) -> str:
     """ "float32": a dtype in torch's own words, without the package's name."""
     return str(dtype).removeprefix("torch.")

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from gradscope.facts.graph import AutogradGraph, GraphPlace
+from gradscope.facts.graph import AutogradGraph, GraphNode, GraphPlace
 from gradscope.finding import Location
 from gradscope.recorder.creation import parent_of, place_of, root_of
 from gradscope.recorder.graphs.constants import Constants
@@ -91,9 +91,9 @@ class GraphCapture:
         return self._graph.named(self.number, name_of, expression_of, passes)
 
 
-def _is_scalar(facts: Mapping[str, Any]) -> bool:
-    return all(torch.Size(shape).numel() == 1 for shape in facts["shapes"]) and not any(
-        dtype.startswith("complex") for dtype in facts["dtypes"]
+def _is_scalar(fact: GraphNode) -> bool:
+    return all(torch.Size(shape).numel() == 1 for shape in fact.shapes) and not any(
+        dtype.startswith("complex") for dtype in fact.dtypes
     )
 
 
@@ -108,7 +108,7 @@ class _Unnamed:
     def __init__(
         self, taken: Taken, modules: Modules, backward: Loc, call: str, loss: float | None, small: bool
     ) -> None:
-        self._bare = taken.next, taken.facts, tuple(taken.definitions)
+        self._facts, self._definitions = taken.facts, tuple(taken.definitions)
         self._leaves = {index: id(leaf) for index, leaf in taken.leaves.items()}
         self._parameters = {
             index for index, leaf in taken.leaves.items() if isinstance(leaf, torch.nn.Parameter)
@@ -137,8 +137,8 @@ class _Unnamed:
 
     def take_values(self, taken: Taken, values: Mapping[int, float]) -> None:
         """The number that the forward gave at each scalar node."""
-        for facts, more in zip(taken.facts, self._more, strict=True):
-            value = values.get(facts.get("sequence_nr", -1))
+        for fact, more in zip(taken.facts, self._more, strict=True):
+            value = values.get(fact.sequence_nr)
             if value is not None:
                 more["value"] = value
         for index, leaf in taken.leaves.items():
@@ -150,8 +150,7 @@ class _Unnamed:
 
     def take_constants(self, taken: Taken, constants: Constants, modules: Modules) -> None:
         """What the ops took in without a gradient."""
-        numbers = {facts["sequence_nr"]: n for n, facts in enumerate(taken.facts) if "sequence_nr" in facts}
-        self._constants = constants.facts(numbers, modules)
+        self._constants = constants.facts(taken.nodes, modules)
         if constants.left_out:
             self._not_seen.append(f"the constants of {constants.left_out} ops")
         constants.forget()
@@ -178,16 +177,14 @@ class _Unnamed:
         passes: Sequence[tuple[Location | None, int]],
     ) -> AutogradGraph:
         """The graph as a fact."""
-        following, facts, definitions = self._bare
         for index, leaf in self._leaves.items():
             self._more[index]["leaf"] = name_of(leaf)
             self._more[index]["is_parameter"] = index in self._parameters
-        bare = Taken([], {}, following, facts)
         places = tuple(self._place(loc, root, expression_of) for loc, root in self._places)
         return AutogradGraph(
-            nodes=structs(bare, self._more),
+            nodes=structs(self._facts, self._more),
             places=places,
-            definitions=definitions,
+            definitions=self._definitions,
             constants=self._constants,
             roots=self.roots,
             modules=self._module_classes(),

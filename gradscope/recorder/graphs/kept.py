@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
@@ -12,34 +13,41 @@ from gradscope.recorder.stats import dtype_name
 
 _RAW = "_raw_saved_"
 _PLACEHOLDER = "torch.utils.checkpoint"
+_INTS: Final = frozenset([int])  # a size may also be a symbol
+
+# attribute and name of what the nodes of a type save: torch's types are the same for the whole run
+_names: WeakKeyDictionary[type, list[tuple[str, str]]] = WeakKeyDictionary()
 
 
 class Kept:
     """Reads the saved tensors of the nodes of one type. Nothing is unpacked, so that no hook runs."""
 
     def __init__(self, kind: type) -> None:
-        self._names = [name for name in dir(kind) if name.startswith(_RAW)]
+        names = _names.get(kind)
+        if names is None:
+            names = [(each, each.removeprefix(_RAW)) for each in dir(kind) if each.startswith(_RAW)]
+            _names[kind] = names
+        self._names = names
+
+    def __bool__(self) -> bool:
+        return bool(self._names)
 
     def of(
         self, node: Any, counted: set[int], is_shared: Callable[[int], bool] | None
     ) -> tuple[SavedTensor, ...]:
         """The saved tensors of a node. `counted` are the addresses of the memory counted so far."""
-        if not self._names:
-            return ()
-        return tuple([_fact(*each, counted, is_shared) for each in self._raw(node)])
-
-    def _raw(self, node: Any) -> Iterator[tuple[str, Any]]:
-        for name in self._names:
+        found = []
+        for attribute, name in self._names:
             try:
-                raw = getattr(node, name)
+                raw = getattr(node, attribute)
             except RuntimeError:
                 continue  # freed by an earlier backward
-            short = name.removeprefix(_RAW)
             if isinstance(raw, (tuple, list)):
                 for position, one in enumerate(raw):
-                    yield f"{short}[{position}]", one
+                    found.append(_fact(f"{name}[{position}]", one, counted, is_shared))
             elif raw is not None:
-                yield short, raw
+                found.append(_fact(name, raw, counted, is_shared))
+        return tuple(found)
 
 
 def _fact(name: str, raw: Any, counted: set[int], is_shared: Callable[[int], bool] | None) -> SavedTensor:
@@ -47,7 +55,9 @@ def _fact(name: str, raw: Any, counted: set[int], is_shared: Callable[[int], boo
     if not isinstance(data, Tensor):
         recomputed = type(data).__module__ == _PLACEHOLDER
         return SavedTensor(name, (), "", 0, packed=not recomputed and data is not None, recomputed=recomputed)
-    shape, dtype = tuple([int(size) for size in data.shape]), dtype_name(data.dtype)
+    shape, dtype = tuple(data.shape), dtype_name(data.dtype)
+    if not _INTS.issuperset(map(type, shape)):
+        shape = tuple([int(size) for size in shape])
     try:
         storage = data.untyped_storage()
         address, size = storage.data_ptr(), storage.nbytes()

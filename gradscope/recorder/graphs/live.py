@@ -27,17 +27,16 @@ def graph_of(roots: Sequence[Tensor], names: nn.Module | Mapping[str, Tensor] | 
     taken = take_down([node for node, _ in ends])
     known = _names(names)
     places: dict[GraphPlace, int] = {}
-    more: list[dict[str, Any]] = []
+    more: list[dict[str, Any]] = [{}] * len(taken.nodes)
+    for index, leaf in taken.leaves.items():
+        called = known.get(id(leaf)) or variable_name(leaf) or f"tensor {tuple(leaf.shape)}"
+        more[index] = {"leaf": called, "is_parameter": isinstance(leaf, nn.Parameter)}
     for index, node in enumerate(taken.nodes):
-        leaf = taken.leaves.get(index)
-        if leaf is not None:
-            called = known.get(id(leaf)) or variable_name(leaf) or f"tensor {tuple(leaf.shape)}"
-            more.append({"leaf": called, "is_parameter": isinstance(leaf, nn.Parameter)})
-            continue
-        place = _place(node)
-        more.append({} if place is None else {"place": places.setdefault(place, len(places))})
+        place = _place(node) if node.metadata else None
+        if place is not None:
+            more[index] = {"place": places.setdefault(place, len(places))}
     return AutogradGraph(
-        nodes=structs(taken, more),
+        nodes=structs(taken.facts, more),
         places=tuple(places),
         definitions=tuple(taken.definitions),
         roots=tuple((taken.index[node], number) for node, number in ends),

@@ -8,12 +8,13 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from msgspec.structs import replace
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
-from gradscope.facts.graph import Definition, Edge, GraphNode, NodeKind
+from gradscope.facts.graph import UNKNOWN, Definition, GraphNode, NodeKind
 from gradscope.finding import Location
 from gradscope.recorder.graphs.depth import hold
 from gradscope.recorder.graphs.kept import Kept
@@ -24,6 +25,8 @@ from gradscope.syntax.definitions import function_at
 
 _GENERATED = "GeneratedBackwardFor_"
 _MANY_NAMES = "CppFunction"  # a type that nodes of several names share
+_LEAF = "AccumulateGrad"
+_INTS: Final = frozenset([int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,7 @@ class Taken:
 
     nodes: list[Any]
     index: dict[Any, int]
-    next: list[tuple[Edge, ...]]
-    facts: list[dict[str, Any]] = field(default_factory=list)
+    facts: list[GraphNode] = field(default_factory=list)
     definitions: dict[Definition, int] = field(default_factory=dict)
     leaves: dict[int, Tensor] = field(default_factory=dict)  # by the index of the node
 
@@ -69,57 +71,63 @@ def take_down(roots: Iterable[Any], *, shared: Callable[[int], bool] | None = No
     nodes, following = in_forward_order(roots)
     hold(nodes, following)
     index = {node: number for number, node in enumerate(nodes)}
-    taken = Taken(nodes, index, [])
+    taken = Taken(nodes, index)
     types: dict[Any, _Type] = {}
-    counted: set[int] = set()
-    keep_next, keep_facts = taken.next.append, taken.facts.append
+    counted = _take_leaves(taken)
+    keep, leaves, definitions = taken.facts.append, taken.leaves, taken.definitions
     for number, node in enumerate(nodes):
+        if number in leaves:
+            leaf = leaves[number]
+            keep(
+                GraphNode(
+                    _LEAF,
+                    NodeKind.LEAF,
+                    (),
+                    UNKNOWN,
+                    UNKNOWN,
+                    (tuple(leaf.shape),),
+                    (dtype_name(leaf.dtype),),
+                )
+            )
+            continue
         kind = node.__class__
         known = types.get(kind)
         if known is None:
             known = types[kind] = _type_of(node)
-        keep_next(tuple([None if target is None else (index[target], nr) for target, nr in following[node]]))
-        if kind is AccumulateGrad:
-            leaf = node.variable
-            taken.leaves[number] = leaf
-            memory = _address(leaf)
-            if memory:
-                counted.add(memory)
-            keep_facts(_leaf(leaf))
-            continue
-        keep_facts(_facts(node, known, taken))
-    for node, facts in zip(nodes, taken.facts, strict=True):
-        if facts["kind"] is not NodeKind.LEAF:
-            facts["saved"] = types[node.__class__].kept.of(node, counted, shared)
+        outputs = node._input_metadata
+        fact = GraphNode(
+            known.name or short_name(node),
+            known.kind,
+            tuple([None if target is None else (index[target], nr) for target, nr in following[node]]),
+            UNKNOWN,
+            node._sequence_nr(),
+            tuple([_shape(one.shape) for one in outputs]),
+            tuple([dtype_name(one.dtype) for one in outputs]),
+            known.kept.of(node, counted, shared) if known.kept else (),
+        )
+        if known.definition is not None:
+            fact = replace(fact, definition=definitions.setdefault(known.definition, len(definitions)))
+        keep(fact)
     return taken
 
 
-def _leaf(leaf: Tensor) -> dict[str, Any]:
-    return {
-        "name": "AccumulateGrad",
-        "kind": NodeKind.LEAF,
-        "shapes": (tuple(leaf.shape),),
-        "dtypes": (str(leaf.dtype)[6:],),
-    }
-
-
-def _facts(node: Any, known: _Type, taken: Taken) -> dict[str, Any]:
-    outputs = node._input_metadata
-    facts: dict[str, Any] = {
-        "name": known.name or short_name(node),
-        "kind": known.kind,
-        "sequence_nr": node._sequence_nr(),
-        "shapes": tuple([_shape(one.shape) for one in outputs]),
-        "dtypes": tuple([dtype_name(one.dtype) for one in outputs]),
-    }
-    if known.definition is not None:
-        facts["definition"] = taken.definitions.setdefault(known.definition, len(taken.definitions))
-    return facts
+def _take_leaves(taken: Taken) -> set[int]:
+    """Notes the leaves, and returns the addresses of their memory."""
+    counted = set()
+    for number, node in enumerate(taken.nodes):
+        if node.__class__ is AccumulateGrad:
+            taken.leaves[number] = leaf = node.variable
+            counted.add(_address(leaf))
+    counted.discard(0)
+    return counted
 
 
 def _shape(sizes: Iterable[Any]) -> tuple[int, ...]:
     """A shape as numbers; a size that is only a symbol counts as -1."""
-    return tuple([size if type(size) is int else -1 for size in sizes])
+    shape = tuple(sizes)
+    if _INTS.issuperset(map(type, shape)):
+        return shape
+    return tuple([size if type(size) is int else -1 for size in shape])
 
 
 def short_name(node: Any) -> str:
@@ -173,12 +181,6 @@ def _address(tensor: Tensor) -> int:
         return 0
 
 
-def structs(taken: Taken, more: Sequence[Mapping[str, Any]] | None = None) -> tuple[GraphNode, ...]:
-    """The nodes as facts, each with what `more` adds."""
-    added: Sequence[Mapping[str, Any]] = more if more is not None else ({},) * len(taken.facts)
-    return tuple(
-        [
-            GraphNode(next=following, **facts, **extra)
-            for following, facts, extra in zip(taken.next, taken.facts, added, strict=True)
-        ]
-    )
+def structs(facts: Sequence[GraphNode], more: Sequence[Mapping[str, Any]]) -> tuple[GraphNode, ...]:
+    """The nodes, each with what `more` adds to what was taken down of it."""
+    return tuple([replace(fact, **extra) if extra else fact for fact, extra in zip(facts, more, strict=True)])

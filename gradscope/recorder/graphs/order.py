@@ -17,34 +17,42 @@ def in_forward_order(roots: Iterable[Any]) -> tuple[list[Any], dict[Any, tuple[A
     several threads do not), and an order of the graph itself otherwise.
     """
     following: dict[Any, tuple[Any, ...]] = {}
-    first_use: dict[Any, int] = {}
-    numbers: dict[Any, int] = {}
     stack = [root for root in roots if root is not None]
     while stack:
         node = stack.pop()
         if node in following:
             continue
-        numbers[node] = number = node._sequence_nr()
         following[node] = edges = node.next_functions
-        number *= _ROOM
+        for target, _ in edges:
+            if target is not None and target not in following:
+                stack.append(target)
+    return _by_number(following) or _by_depth(following), following
+
+
+def _by_number(following: Mapping[Any, Sequence[Any]]) -> list[Any] | None:
+    """The nodes in the order in which they were made, None where their numbers do not tell it."""
+    ranks = {node: node._sequence_nr() * _ROOM for node in following}
+    first_use: dict[Any, int] = {}
+    unnumbered = []
+    for node, edges in following.items():
+        rank = ranks[node]
+        if rank == _NO_USE and edges:
+            unnumbered.append(node)
         for position, (target, _) in enumerate(edges):
             if target is None:
                 continue
-            if target not in following:
-                stack.append(target)
-            use = number - max(_ROOM - 1 - position, 1)
-            if use < first_use.get(target, _NO_USE):
-                first_use[target] = use
-    for node, number in numbers.items():
-        numbers[node] = _ROOM * number if number != _NO_NUMBER else first_use.get(node, _NO_USE)
-    ordered = sorted(following, key=numbers.__getitem__)
-    known = all(
-        numbers[target] < numbers[node]
-        for node, edges in following.items()
-        for target, _ in edges
-        if target is not None
-    )
-    return (ordered if known else _by_depth(following)), following
+            its = ranks[target]
+            if its == _NO_USE:
+                use = rank - max(_ROOM - 1 - position, 1)
+                if use < first_use.get(target, _NO_USE):
+                    first_use[target] = use
+            elif its >= rank:
+                return None
+    ranks.update(first_use)
+    for node in unnumbered:
+        if any(target is not None and ranks[target] >= ranks[node] for target, _ in following[node]):
+            return None
+    return sorted(following, key=ranks.__getitem__)
 
 
 def _by_depth(following: Mapping[Any, Sequence[Any]]) -> list[Any]:

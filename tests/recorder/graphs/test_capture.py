@@ -139,6 +139,28 @@ def test_what_comes_out_of_a_frozen_module_bears_its_name() -> None:
     assert told == {("0", (3, 4), True)}
 
 
+def test_a_constant_stands_at_the_node_that_has_saved_it() -> None:
+    cell, x = nn.LSTMCell(3, 4), torch.randn(2, 3)
+    h, c = torch.randn(2, 4), torch.randn(2, 4)
+    with Recorder(graph_of=1) as recorder:
+        cell(x, (h, c))[0].sum().backward()
+    graph = graph_of(recorder)
+    told = {constant.name: graph.nodes[constant.node].name for constant in graph.constants}
+    assert told == {"x": "AddmmBackward0", "h": "AddmmBackward0", "c": "MulBackward0"}
+
+
+def test_constants_of_the_same_address_one_after_the_other_are_told_apart() -> None:
+    w = torch.randn(3, requires_grad=True)
+    with Recorder(graph_of=1) as recorder:
+        total = torch.zeros(())
+        for size in (1, 3):
+            total = (
+                total + (w * torch.ones(size, 3)).sum()
+            )  # the first is freed, the second made in its place
+        total.backward()
+    assert {constant.shape for constant in graph_of(recorder).constants} >= {(1, 3), (3, 3)}
+
+
 def test_second_order_nodes_name_the_backward_that_made_them() -> None:
     x = torch.tensor(2.0, requires_grad=True)
     with Recorder(graph_of=2) as recorder:
