@@ -45,6 +45,8 @@ _SHAPES: Final = {
 }
 _BORDERS: Final = {Severity.ERROR: WORST, Severity.WARNING: "#b7791f", Severity.INFO: "#2b6cb0"}
 _WIDEST: Final = 120  # characters of a tooltip's line
+_LONGEST: Final = 300  # of a label's: dot reads no label of more than 16,384
+_MOST_NOTES: Final = 12  # lines
 
 
 def dot_text(drawing: Drawing) -> str:
@@ -76,6 +78,8 @@ def quoted(text: str) -> str:
 
 def _html(text: str) -> str:
     plain = _CONTROL.sub(" ", text) if _CONTROL.search(text) else text
+    if len(plain) > _LONGEST:
+        plain = f"{plain[:_LONGEST]}..."
     return html.escape(plain) or " "
 
 
