@@ -4,7 +4,7 @@ import { bytesText, numberText, secondsText } from "./words.js";
 
 // each from little to much, as red, green, blue
 const RAMPS = {
-  gradient: [[58, 104, 176], [143, 184, 222], [236, 234, 226], [240, 176, 118], [192, 62, 44]],
+  gradient: [[255, 247, 220], [254, 227, 160], [253, 197, 98], [246, 156, 66], [230, 112, 61], [203, 71, 73], [160, 46, 96], [112, 34, 110]],
   time: [[243, 236, 248], [203, 174, 224], [134, 84, 176], [74, 26, 110]],
   bytes: [[231, 244, 238], [154, 212, 186], [54, 146, 118], [8, 76, 66]],
 };
@@ -27,7 +27,7 @@ export function amountOf(graph, item, colour) {
 }
 
 function read(value) {
-  return { nan: NaN, inf: Infinity }[value] ?? value;
+  return { nan: NaN, inf: Infinity, "-inf": -Infinity }[value] ?? value;
 }
 
 /** The scale over the boxes of a page: `fill(item)` gives { fill, ink } or null; `ends` are its texts. */
@@ -39,7 +39,7 @@ export function scaleOf(graph, items, colour) {
     if (size > 0 && Number.isFinite(size)) [least, most] = [Math.min(least, size), Math.max(most, size)];
   }
   const known = most > 0;
-  const range = known ? Math.log(most / least) : 0;
+  const range = known ? Math.log(most) - Math.log(least) : 0; // their quotient may overflow
   const text = TEXTS[colour];
   return {
     colour,
@@ -49,9 +49,9 @@ export function scaleOf(graph, items, colour) {
     fill(item) {
       const amount = amountOf(graph, item, colour);
       if (amount === null) return null;
-      if (!Number.isFinite(amount)) return { fill: "#d0148c", ink: "#ffffff" };
-      if (amount === 0) return colour === "gradient" ? { fill: "#1f2a44", ink: "#ffffff" } : null;
-      return shade(RAMPS[colour], range > 0 ? Math.log(Math.abs(amount) / least) / range : 0.5);
+      if (!Number.isFinite(amount)) return { fill: "#16181c", ink: "#ff8a90" };
+      if (amount === 0) return colour === "gradient" ? { fill: "#ffffff", ink: "#16181c" } : null;
+      return shade(RAMPS[colour], range > 0 ? (Math.log(Math.abs(amount)) - Math.log(least)) / range : 0.5);
     },
   };
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gradscope.autograd_graph.cuts import Broken, broken_ways
 from gradscope.autograd_graph.drawing import BoxKind, Subject, View
 from gradscope.autograd_graph.modules import tree_of
 from gradscope.errors import printable
@@ -12,7 +13,7 @@ from gradscope.facts.graph import AutogradGraph, NodeKind
 from gradscope.reporters.paths import near
 from gradscope.reporters.pictures._page.frames import frames_of
 from gradscope.reporters.pictures._page.listing import listing_of
-from gradscope.reporters.pictures._page.rows import CONSTANT, ExtraBox, rows_of, shape_text
+from gradscope.reporters.pictures._page.rows import CONSTANT, CUT, ExtraBox, rows_of, shape_text
 from gradscope.reporters.pictures._page.tables import exact
 from gradscope.reporters.pictures._page.words import definitions_of, findings_of, formulas_of, places_of
 
@@ -21,7 +22,7 @@ def content_of(subject: Subject, view: View) -> dict[str, Any]:
     """The tables of the page, and how it is to open."""
     graph = subject.graph
     frames = frames_of(tree_of(graph, subject.cwd), graph)
-    boxes, into = _boxes(graph, frames.of_node)
+    boxes, into = _boxes(subject, frames.of_node)
     rows = rows_of(graph, frames.of_node, boxes, into)
     columns = rows.columns()
     return {
@@ -62,20 +63,39 @@ def _leaf(graph: AutogradGraph, name: str) -> int | None:
     return next(named, None)
 
 
-def _boxes(graph: AutogradGraph, of_node: Sequence[int]) -> tuple[list[ExtraBox], dict[int, list[int]]]:
+def _boxes(subject: Subject, of_node: Sequence[int]) -> tuple[list[ExtraBox], dict[int, list[int]]]:
     """What is drawn beside the nodes, and which of it leads into which node."""
+    graph = subject.graph
     boxes: list[ExtraBox] = []
     into: dict[int, list[int]] = {}
-    for each in graph.constants:
+    broken = broken_ways(subject, graph, str)
+    severed = {constant for each in broken for constant in each.constants}
+    for index, each in enumerate(graph.constants):
+        if index in severed:
+            continue
         into.setdefault(each.node, []).append(len(boxes))
         text = f"{shape_text(each.shape)} {each.dtype}"
         kind = BoxKind.FROZEN if each.frozen else BoxKind.CONSTANT
         boxes.append(ExtraBox(kind, each.name or "constant", of_node[each.node], text, edge=CONSTANT))
+    for way in broken:
+        _add_way(way, len(graph.nodes), boxes, into)
     if graph.roots:
         boxes.append(
             ExtraBox(BoxKind.ROOT, _root_title(graph), 0, "what is differentiated", inputs=graph.roots)
         )
     return boxes, into
+
+
+def _add_way(way: Broken, first_row: int, boxes: list[ExtraBox], into: dict[int, list[int]]) -> None:
+    """Adds a severed way: what lost its gradient, the cuts, and the nodes at which the value goes on."""
+    numbers = {box.id: len(boxes) + index for index, box in enumerate(way.boxes)}
+    for box in way.boxes:
+        before = tuple((first_row + numbers[arrow.tail], 0) for arrow in way.arrows if arrow.head == box.id)
+        text = ", ".join((*box.lines, *box.codes))
+        boxes.append(ExtraBox(box.kind, box.title, 0, text, inputs=before, edge=CUT))
+    for arrow in way.arrows:
+        if arrow.head not in numbers:
+            into.setdefault(int(arrow.head), []).append(numbers[arrow.tail])
 
 
 def _root_title(graph: AutogradGraph) -> str:
