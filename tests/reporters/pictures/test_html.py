@@ -10,6 +10,7 @@ import re
 import pytest
 
 from gradscope.autograd_graph.drawing import Subject, View
+from gradscope.errors import UsageError
 from gradscope.facts.graph import AutogradGraph, GraphNode, NodeKind
 from gradscope.reporters.pictures import format_named
 from tests.reporters.samples_graphs import chain, hostile, network
@@ -67,3 +68,17 @@ def test_the_view_says_how_the_page_opens() -> None:
     view = data_of(page(network(), View(depth=1, fold=False)))["view"]
     assert isinstance(view, dict)
     assert (view["depth"], view["fold"], view["colour"]) == (1, False, "gradient")
+
+
+def test_only_what_is_near_to_a_line_where_that_is_asked() -> None:
+    graph = chain(100)
+    place = graph.location(graph.nodes[50])
+    assert place is not None
+    near = data_of(page(graph, View(around=(None, place.line), reach=0)))
+    assert near["nodes"] == sum(graph.location(node) == place for node in graph.nodes) < 100
+
+
+def test_a_leaf_or_a_line_that_is_not_there_is_refused() -> None:
+    for view in (View(path="no such leaf"), View(around=(None, 99_999))):
+        with pytest.raises(UsageError, match="the graph has no leaf|no node of the graph"):
+            page(network(), view)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from gradscope.autograd_graph.cuts import Broken, broken_ways
 from gradscope.autograd_graph.drawing import BoxKind, Subject, View
 from gradscope.autograd_graph.modules import tree_of
+from gradscope.autograd_graph.selection import leaf_called, part_of
 from gradscope.errors import printable
-from gradscope.facts.graph import AutogradGraph, NodeKind
+from gradscope.facts.graph import AutogradGraph
 from gradscope.reporters.paths import near
 from gradscope.reporters.pictures._page.frames import frames_of
 from gradscope.reporters.pictures._page.listing import listing_of
@@ -19,7 +22,13 @@ from gradscope.reporters.pictures._page.words import definitions_of, findings_of
 
 
 def content_of(subject: Subject, view: View) -> dict[str, Any]:
-    """The tables of the page, and how it is to open."""
+    """The tables of the page, and how it is to open. Only what is `around` a line, where a view says so.
+
+    Raises UsageError for a leaf or a line that the graph does not have.
+    """
+    if view.around is not None:
+        near_by = part_of(subject.graph, View(around=view.around, reach=view.reach), subject.cwd)
+        subject = msgspec.structs.replace(subject, graph=near_by.graph)
     graph = subject.graph
     frames = frames_of(tree_of(graph, subject.cwd), graph)
     boxes, into = _boxes(subject, frames.of_node)
@@ -51,16 +60,8 @@ def _view(subject: Subject, view: View) -> dict[str, Any]:
         "depth": view.depth,
         "fold": view.fold,
         "colour": view.colour.value,
-        "path": _leaf(graph, view.path) if view.path is not None else None,
-        "around": None,
+        "path": leaf_called(graph, view.path) if view.path is not None else None,
     }
-
-
-def _leaf(graph: AutogradGraph, name: str) -> int | None:
-    named = (
-        index for index, node in enumerate(graph.nodes) if node.kind is NodeKind.LEAF and node.leaf == name
-    )
-    return next(named, None)
 
 
 def _boxes(subject: Subject, of_node: Sequence[int]) -> tuple[list[ExtraBox], dict[int, list[int]]]:
