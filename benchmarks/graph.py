@@ -43,7 +43,7 @@ TOOLS = {
     "page": "the same, and the HTML page",
     "plain": "the forward and the backward alone",
 }
-LIMIT_SECONDS = 240
+LIMIT_SECONDS = 120
 
 
 class Chain(nn.Module):
@@ -52,11 +52,11 @@ class Chain(nn.Module):
     def __init__(self, nodes: int) -> None:
         super().__init__()
         self.turns = nodes // 2
-        self.weight = nn.Parameter(torch.tensor(0.5))
+        self.weight = nn.Parameter(torch.tensor(1.0))
 
     def forward(self, x: Tensor) -> Tensor:
         for _ in range(self.turns):
-            x = (x * self.weight).tanh()
+            x = (x * self.weight).sin()
         return x
 
 

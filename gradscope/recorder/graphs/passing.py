@@ -89,7 +89,7 @@ class Passing:
 
     def facts(self) -> list[dict[str, Any]]:
         """What is known of each node, by the names of the fields of a GraphNode."""
-        values = numbers([norm.double() for norm in self._norms]) if self._norms else []
+        values = numbers(self._norms) if self._norms else []
 
         def known(place: int | None) -> float | None:
             return values[place] if place is not None else None
