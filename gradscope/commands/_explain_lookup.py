@@ -71,12 +71,12 @@ def unknown(name: str, others: tuple[str, ...] = ()) -> UsageError:
 
     `others` are names that the program's graph has.
     """
-    from gradscope.formulas.names import folded, op_names
+    from gradscope.formulas.names import composed_names, folded, op_names
     from gradscope.formulas.table import table
 
     known = table()
-    ops = {folded(op): op for op in (*known.composed, *known.without)}
-    op = ops.get(folded(name), "")
+    nodeless = {folded(op): op for op in (*known.composed, *known.without)}
+    op = nodeless.get(folded(name), "")
     if op in known.without:
         what = f"torch has no derivative of {op}, so it leaves no node"
         return UsageError(what, try_next=[*pages_speaking_of(name), _ALL_NODES])
@@ -85,7 +85,8 @@ def unknown(name: str, others: tuple[str, ...] = ()) -> UsageError:
             f"{op} is made of other ops and leaves no node of its own",
             try_next=["gradscope graph TARGET  shows which nodes it leaves", _ALL_NODES],
         )
-    nodes = [*known.nodes, *op_names(known.nodes.values()), *others]
+    ops = [*op_names(known.nodes.values()), *composed_names(known.composed)]
+    nodes = [*known.nodes, *dict.fromkeys(ops), *others]
     advice = [_ALL_RULES, _ALL_NODES]
     if name.endswith("Backward"):
         advice.insert(0, f"gradscope explain {name} FILE.py  where a Function of your own leaves it")

@@ -127,7 +127,10 @@ def _explain_in(name: str, target: Target, options: Options, *, as_json: bool) -
             try_next=f"gradscope trace --select {name} {target.text}",
         )
     destination = Destination(None, machine=as_json, to_stderr=False)
-    recording = run_of(target, options)
+    try:
+        recording = run_of(target, options)
+    except UsageError as error:
+        raise error.advising(f"explain {name}") from None
     graph = recording.graph
     # A file of Functions that runs nothing is asked for their source.
     if graph is None and (recording.backward_passes or not is_source(topics)):

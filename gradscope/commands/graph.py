@@ -164,15 +164,15 @@ def command(
         config_file=config_file,
         isolated=isolated,
     )
-    try:
-        target = parse_target(words, run_module)
-    except UsageError as error:
-        raise error.advising("graph") from None
-    reporting = Reporting.of("graph", target, judging)
     from gradscope.commands._running import recorded
     from gradscope.graphing import report_on
 
-    recording = recorded(target, options, reporting.so_far)
+    try:
+        target = parse_target(words, run_module)
+        reporting = Reporting.of("graph", target, judging)
+        recording = recorded(target, options, reporting.so_far)
+    except UsageError as error:
+        raise error.advising("graph") from None
     report = reporting.judged(lambda select, by: report_on(recording, target.text, number, view, select, by))
     if chosen in _REPORTS:
         return reporting.finish(report)

@@ -56,6 +56,12 @@ def op_names(nodes: Iterable[NodeFormula]) -> list[str]:
     return sorted(name for name in bare if not name.endswith(("_backward", "_copy")))
 
 
+def composed_names(ops: Iterable[str]) -> list[str]:
+    """Those of torch's composed ops whose nodes are known: "conv2d", "cross_entropy_loss"."""
+    bare = {op.partition(".")[0] for op in ops}
+    return sorted(name for name in bare if {folded(name), *_shorter(folded(name))} & COMPOSED.keys())
+
+
 def _of_op(wanted: str, nodes: Mapping[str, NodeFormula]) -> Sequence[str]:
     if not wanted:
         return ()

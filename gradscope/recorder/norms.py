@@ -13,7 +13,7 @@ _HALF = (torch.float16, torch.bfloat16)
 def dense_values(gradient: Tensor) -> Tensor:
     """The gradient's numbers as one dense, real tensor, without graph."""
     stored = elements(gradient)
-    return torch.view_as_real(stored) if stored.is_complex() else stored
+    return torch.view_as_real(stored.resolve_conj()) if stored.is_complex() else stored
 
 
 def norm_of(gradient: Tensor) -> Tensor:

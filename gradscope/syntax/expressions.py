@@ -14,7 +14,8 @@ def expression_at(
 ) -> tuple[str | None, str | None]:
     """(the variable an expression is assigned to, its text); columns are 1-based and count characters.
 
-    The variable is None where the expression is only a part of what is assigned.
+    The variable is None where the expression is only a part of what is assigned. What `l *= a` assigns to
+    `l` is `l * a`; a part of a tensor has no variable, and `b[0] += 1` is given as it stands.
     """
     tree = parse(source)
     if tree is None:
@@ -25,7 +26,7 @@ def expression_at(
         if not statement.lineno <= line <= (statement.end_lineno or 0):
             continue
         if isinstance(statement, ast.AugAssign) and _covers(statement, lines, place):
-            return dotted(statement.target) or None, ast.get_source_segment(source, statement)
+            return dotted(statement.target) or None, _written_out(statement, source)
         value = getattr(statement, "value", None)
         if isinstance(value, ast.expr) and _at(value, lines, place):
             names = targets_of(statement)
@@ -39,6 +40,19 @@ def expression_at(
         if _at(node, lines, place):
             return None, ast.get_source_segment(source, node)
     return None, None
+
+
+def _written_out(statement: ast.AugAssign, source: str) -> str | None:
+    """`l * (a + 1)` for `l *= a + 1`, the statement itself where it changes a part of something."""
+    texts = [ast.get_source_segment(source, part) for part in (statement, statement.target, statement.value)]
+    whole, target, value = texts
+    if not dotted(statement.target) or whole is None or target is None or value is None:
+        return whole
+    sign = whole[len(target) :].partition("=")[0].strip(" \t\\\n")
+    return f"{target} {sign} {value if isinstance(statement.value, _UNBROKEN) else f'({value})'}"
+
+
+_UNBROKEN = (ast.Name, ast.Constant, ast.Attribute, ast.Subscript, ast.Call)
 
 
 def _expressions(tree: ast.AST, kinds: tuple[type[ast.expr], ...] = (ast.expr,)) -> Iterator[ast.expr]:

@@ -156,6 +156,8 @@ def test_the_lists(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("MulBackwrd0", "did you mean MulBackward0 or MulBackward1?"),
         ("softmx", "did you mean softmax?"),
+        ("nn.Conv2dd", "did you mean conv2d?"),
+        ("layernom", "did you mean layer_norm?"),
         ("severd-gradient", "did you mean severed-gradient?"),
     ],
 )

@@ -129,6 +129,13 @@ def test_what_cannot_be_looked_at(tmp_path: Path) -> None:
     assert "GS102 is a rule" in ran.err
 
 
+def test_a_name_that_the_file_lacks_advises_explain(tmp_path: Path) -> None:
+    program(tmp_path)
+    ran = gradscope("explain", "MulBackward0", "gates.py:Gaet", cwd=tmp_path)
+    assert ran.status == ExitStatus.USAGE
+    assert "gradscope explain MulBackward0 gates.py:Gate" in ran.err
+
+
 def test_a_program_that_fails_afterwards(tmp_path: Path) -> None:
     program(tmp_path)
     text = (tmp_path / "train.py").read_text(encoding="utf-8")

@@ -189,6 +189,12 @@ def test_a_missing_file_advises_graph(capfd: pytest.CaptureFixture[str]) -> None
     assert "gradscope graph train.py" in err
 
 
+def test_a_name_that_the_file_lacks_advises_graph(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(folder, "net.py", "from torch import nn\nclass Tagger(nn.Linear): pass\n")
+    assert run(["graph", "net.py:Taggr"]) == ExitStatus.USAGE
+    assert "gradscope graph net.py:Tagger" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [

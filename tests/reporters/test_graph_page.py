@@ -13,7 +13,7 @@ from gradscope.autograd_graph.drawing import WHOLE, View
 from gradscope.errors import UsageError
 from gradscope.facts import Recording
 from gradscope.facts.graph import AutogradGraph, Constant, GraphNode, NodeKind
-from gradscope.finding import Finding, Severity
+from gradscope.finding import Finding, Location, Severity
 from gradscope.report import Report
 from gradscope.reporters import render
 from gradscope.reporters.screen.graph.descent import BOXES, PLAIN, descent, marks_for
@@ -210,6 +210,11 @@ def test_a_lost_graph_is_not_a_program_without_a_backward() -> None:
     assert "no backward was run, so there is no graph" in text(nothing)
     lost = replace(nothing, recording=replace(nothing.recording, backward_passes=2))
     assert "the graph of this backward was not seen" in text(lost)
+
+
+def test_a_graph_without_nodes_leaves_no_gap() -> None:
+    shown = text(report(AutogradGraph((), backward=Location("/home/u/train.py", 5, 1), number=1)))
+    assert "\n\n\n" not in shown
 
 
 def test_what_the_graph_does_not_have_is_refused() -> None:

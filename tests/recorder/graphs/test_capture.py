@@ -56,6 +56,17 @@ def test_norms_are_those_of_the_gradients() -> None:
     assert all(node.seconds is not None and node.seconds > 0 for node in graph.nodes)
 
 
+def test_a_conjugated_gradient_is_measured() -> None:
+    z = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    with Recorder(graph_of=1) as recorder:
+        (z.conj() * torch.tensor([2 + 1j, 1j])).sum().abs().backward()
+    graph = graph_of(recorder)
+    assert z.grad is not None
+    assert z.grad.is_conj()
+    assert [leaf.incoming for leaf in graph.leaves] == [pytest.approx(6**0.5)]
+    assert (graph.not_seen, recorder.recording().not_seen) == ((), ())
+
+
 def test_nodes_know_their_line_and_module() -> None:
     model = nn.Sequential(Block(), Block())
     with Recorder(graph_of=1) as recorder:

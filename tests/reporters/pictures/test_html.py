@@ -80,5 +80,5 @@ def test_only_what_is_near_to_a_line_where_that_is_asked() -> None:
 
 def test_a_leaf_or_a_line_that_is_not_there_is_refused() -> None:
     for view in (View(path="no such leaf"), View(around=(None, 99_999))):
-        with pytest.raises(UsageError, match="the graph has no leaf|no node of the graph"):
+        with pytest.raises(UsageError, match=r"the graph has no leaf|no node of the graph"):
             page(network(), view)

@@ -45,7 +45,7 @@ def graph_blocks(report: Report, page: Page) -> list[list[Text]]:
             *_head(graph, part.words, len(part.graph.nodes), page),
             *group_lines(part.graph, view, page, severed_rows(report, page), modules_only=in_full),
         ],
-        node_lines(part.graph, report.findings, page) if in_full else [],
+        node_lines(part.graph, report.findings, page) if in_full and part.graph.nodes else [],
         program_lines(report, page),
         [
             *remark_lines(whole, page, *_other_passes(graph, page), *graph.notes),
