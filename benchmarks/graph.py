@@ -43,7 +43,7 @@ TOOLS = {
     "page": "the same, and the HTML page",
     "plain": "the forward and the backward alone",
 }
-LIMIT_SECONDS = 120
+LIMIT_SECONDS = 60
 
 
 class Chain(nn.Module):

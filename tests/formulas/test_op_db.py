@@ -20,9 +20,9 @@ from tests.formulas.op_nodes import all_ops, names_above, nodes_left
 pytest.importorskip("expecttest")
 
 
-def test_the_nodes_of_a_third_of_the_ops() -> None:
-    nodes = nodes_left(all_ops()[::3], samples=4)
-    assert len(nodes) > 150
+def test_the_nodes_of_a_fifth_of_the_ops() -> None:
+    nodes = nodes_left(all_ops()[::5], samples=4)
+    assert len(nodes) > 90
     formulas = {name: formula_of(name) for name in nodes}
     untold = {name: nodes[name] for name, each in formulas.items() if each is None}
     assert not untold

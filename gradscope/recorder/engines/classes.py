@@ -108,10 +108,25 @@ def _functions(attribute: Any) -> list[FunctionType]:
 def existing_engines() -> list[type]:
     """The engines among all classes that exist already."""
     with_backward: dict[type, None] = {}
-    for cls in _below(object):
-        if isinstance(behind(own(cls).get("backward")), FunctionType):
+    for cls in _defining_backward():
+        if isinstance(behind(own(cls)["backward"]), FunctionType):
             with_backward.update(dict.fromkeys((cls, *_below(cls))))
     return [cls for cls in with_backward if is_engine(cls)]
+
+
+def _defining_backward() -> list[type]:
+    """Of all classes, those with an attribute of that name. Asked at every start: there are ten thousand."""
+    attributes_of, subclasses_of = type.__dict__["__dict__"].__get__, type.__subclasses__
+    found, seen = [], {object}
+    todo: list[type] = [object]
+    while todo:
+        for each in subclasses_of(todo.pop()):
+            if each not in seen:
+                seen.add(each)
+                todo.append(each)
+                if "backward" in attributes_of(each):
+                    found.append(each)
+    return found
 
 
 def _below(cls: type) -> Iterator[type]:

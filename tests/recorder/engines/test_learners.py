@@ -13,7 +13,7 @@ import pytest
 
 from recorder.engines.running import LESSON, engine, execute, record
 
-PROGRAMS = 14
+PROGRAMS = 8
 FORMS = (
     *("{} + {}", "{} * {}", "{} + {}", "{} * {}", "{} - {}", "{} + 1", "2 * {}"),
     *("{}.tanh()", "{}.relu()", "{}**2", "-{}"),

@@ -18,7 +18,7 @@ from recorder.engines.running import engine, execute, record
 
 SEED = 20261121
 AT_A_TIME = 8  # tables of one recording
-BATCHES = 25
+BATCHES = 9
 
 UNARY = (
     "{}.exp()",

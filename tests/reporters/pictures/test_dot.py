@@ -26,7 +26,7 @@ from gradscope.autograd_graph.drawing import (
 from gradscope.finding import Severity
 from gradscope.reporters.pictures._dot import dot_text, quoted
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).parent / "golden"
 HOSTILE = (
     "<lambda>",
     '<b>&"{|}',
