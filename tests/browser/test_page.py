@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from identity.running import run_recorded
 
@@ -209,3 +210,31 @@ def test_keys(opened: Opened) -> None:
     before = shown(page)
     page.keyboard.press("Enter")
     assert shown(page) != before
+
+
+def test_equal_blocks_are_one_box_until_they_are_opened(opened: Opened) -> None:
+    graph = modules(12, 6)
+    alike = {path: "Block" if "layer" in path else name for path, name in graph.modules.items()}
+    page = opened(msgspec.structs.replace(graph, modules=alike), View(depth=WHOLE))
+    closed = shown(page)
+    assert closed == 2  # the blocks, and what is differentiated
+    assert "12 x Block" in page.text_content("#outline")
+    page.locator("#outline .twist", has_text="▸").first.click()
+    assert shown(page) == 13
+
+
+def test_a_depth_that_shows_everything_of_a_large_graph_stops_at_what_can_be_drawn(opened: Opened) -> None:
+    page = opened(chain(30_000), View(depth=WHOLE))
+    assert shown(page) <= 20_000
+
+
+def test_a_step_shows_the_way_that_its_gradient_goes(opened: Opened) -> None:
+    page = opened(example("chain_rule"))
+    for _ in range(6):
+        page.click("[data-step=forward]")
+    marked = page.evaluate(
+        "window.gradscope.scene.wires.filter((w) => window.gradscope.emphasis.marks[w.index])"
+        ".map((w) => [w.tail, w.head])"
+    )
+    assert marked == [[1, 2]]
+    assert not page.is_visible("#legend")

@@ -117,10 +117,12 @@ def existing_engines() -> list[type]:
 def _defining_backward() -> list[type]:
     """Of all classes, those with an attribute of that name. Asked at every start: there are ten thousand."""
     attributes_of, subclasses_of = type.__dict__["__dict__"].__get__, type.__subclasses__
-    found, seen = [], {object}
+    found: list[type] = []
     todo: list[type] = [object]
+    seen: set[type] = {object}
     while todo:
-        for each in subclasses_of(todo.pop()):
+        subclasses: list[type] = subclasses_of(todo.pop())
+        for each in subclasses:
             if each not in seen:
                 seen.add(each)
                 todo.append(each)

@@ -3,7 +3,7 @@
 tables    rows as columns of numbers, what repeats told once
 rows      the nodes of the graph, and boxes that are no nodes
 frames    groups of nodes, and which of them are equal
-broken    the ways that a gradient does not come back
+spans     long groups cut into the turns of a loop
 words     lines, findings and formulas
 listing   the source lines of a small program
 content   all that the page is told

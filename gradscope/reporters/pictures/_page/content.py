@@ -30,7 +30,7 @@ def content_of(subject: Subject, view: View) -> dict[str, Any]:
         near_by = part_of(subject.graph, View(around=view.around, reach=view.reach), subject.cwd)
         subject = msgspec.structs.replace(subject, graph=near_by.graph)
     graph = subject.graph
-    frames = frames_of(tree_of(graph, subject.cwd), graph)
+    frames = frames_of(tree_of(graph, subject.cwd), graph, fold=view.fold)
     boxes, into = _boxes(subject, frames.of_node)
     rows = rows_of(graph, frames.of_node, boxes, into)
     columns = rows.columns()

@@ -14,16 +14,16 @@ export function across(parts, { points, layers, links }) {
   const x = new Float64Array(points.length);
   const gap = (a, b) => half[a] + half[b] + (points[a].part >= 0 && points[b].part >= 0 ? GAP : NARROW_GAP);
   for (const line of layers) pack(line, gap, x);
-  const above = weighted(points, links, "head", "tail");
-  const below = weighted(points, links, "tail", "head");
-  const sweeps = points.length > 5_000 ? 6 : 12;
+  const above = weighted(parts, points, links, "head", "tail");
+  const below = weighted(parts, points, links, "tail", "head");
+  const sweeps = points.length > 20_000 ? 6 : 12;
   for (let sweep = 0; sweep < sweeps; sweep++) {
     const down = sweep % 2 === 0;
     for (let step = 0; step < layers.length; step++) {
       const line = layers[down ? step : layers.length - 1 - step];
       // the last sweeps weigh both sides, so that a box does not hang on one of them
-      const sides = sweep + 4 >= sweeps ? [above, below] : [down ? above : below];
-      place(line, sides, gap, x);
+      const both = sweep + 4 >= sweeps;
+      place(line, both ? [above, below] : [down ? above : below], gap, x, both);
     }
   }
   let least = Infinity;
@@ -42,7 +42,8 @@ function pack(line, gap, x) {
 }
 
 // Links by one end: the neighbour, by how much its end is off its middle and ours off ours, and the weight.
-function weighted(points, links, end, other) {
+function weighted(parts, points, links, end, other) {
+  const isFrame = (point) => points[point].part >= 0 && parts[points[point].part].frame !== undefined;
   const [endOffset, otherOffset] = end === "head" ? ["headOffset", "tailOffset"] : ["tailOffset", "headOffset"];
   const indexed = links.map((link, index) => ({ end: link[end], index }));
   const { start, found } = byEnd(points.length, indexed, "end", "index");
@@ -52,14 +53,15 @@ function weighted(points, links, end, other) {
   found.forEach((index, each) => {
     const link = links[index];
     neighbour[each] = link[other];
-    shift[each] = link[otherOffset] - link[endOffset];
+    // frames stand below one another, wherever lines leave them: else each would stand off from the one before
+    shift[each] = isFrame(link.tail) && isFrame(link.head) ? 0 : link[otherOffset] - link[endOffset];
     const passing = (points[link.tail].part < 0 ? 1 : 0) + (points[link.head].part < 0 ? 1 : 0);
     weight[each] = [1, 2, 8][passing]; // long lines are to be straight
   });
   return { start, neighbour, shift, weight };
 }
 
-function place(line, sides, gap, x) {
+function place(line, sides, gap, x, straight) {
   const blocks = [];
   let offset = 0;
   for (let index = 0; index < line.length; index++) {
@@ -68,8 +70,11 @@ function place(line, sides, gap, x) {
     let [sum, weight] = [0, 0];
     for (const side of sides) {
       for (let each = side.start[point]; each < side.start[point + 1]; each++) {
-        sum += side.weight[each] * (x[side.neighbour[each]] + side.shift[each]);
-        weight += side.weight[each];
+        const wanted = x[side.neighbour[each]] + side.shift[each];
+        // what is straight stays so, and one line bends much rather than many a little
+        const share = side.weight[each] / (straight ? 3 + Math.abs(wanted - x[point]) : 1);
+        sum += share * wanted;
+        weight += share;
       }
     }
     if (weight === 0) [sum, weight] = [x[point] * 0.01, 0.01];

@@ -25,9 +25,12 @@ export function draw(context, page, room, ratio) {
   const [right, bottom] = camera.world(room.width, room.height);
   const sees = (x0, y0, x1, y1) => x1 >= left && x0 <= right && y1 >= top && y0 <= bottom;
   const boxes = [...page.scene.boxes.values()].filter((box) => sees(box.x, box.y, box.x + box.width, box.y + box.height));
-  for (const box of boxes) if (box.frame) drawFrame(context, page, box, [left, top]);
+  for (const box of boxes) if (box.frame) drawFrame(context, page, box);
   drawLines(context, page, sees);
   for (const box of boxes) if (!box.frame) drawBox(context, page, box);
+  if (camera.scale < READABLE) return;
+  let pinned = left; // the titles of frames that begin above what is in sight stand side by side
+  for (const box of boxes) if (box.frame) pinned = drawTitle(context, page, box, left, top, pinned);
 }
 
 function rounded(context, { x, y, width, height }, radius) {
@@ -37,7 +40,7 @@ function rounded(context, { x, y, width, height }, radius) {
 
 const hairline = (page, width) => Math.max(width, 0.7 / page.camera.scale);
 
-function drawFrame(context, page, box, [left, top]) {
+function drawFrame(context, page, box) {
   const { theme } = page;
   rounded(context, box, 8);
   context.fillStyle = theme.frame;
@@ -45,17 +48,25 @@ function drawFrame(context, page, box, [left, top]) {
   context.lineWidth = hairline(page, page.selected === box.item ? 2.5 : 1);
   context.strokeStyle = edgeColour(page, box.item) ?? theme["frame-edge"];
   context.stroke();
-  if (page.camera.scale < READABLE) return;
-  context.save();
-  context.clip();
+}
+
+// Titles stand over the lines. Returns where the next title can stand that is pinned to the upper edge.
+function drawTitle(context, page, box, left, top, pinned) {
+  const { theme } = page;
+  const isPinned = box.y < top;
+  const x = Math.min(Math.max(box.x, isPinned ? pinned : left), Math.max(box.x, box.x + box.width - box.titleWidth - 14));
+  const y = Math.min(Math.max(box.y, top), box.y + box.height - 26);
+  if (isPinned && x < pinned && box.x < pinned) return pinned; // no room beside the others
+  context.globalAlpha = 0.9;
+  context.fillStyle = theme.ground;
+  rounded(context, { x: x + 5, y: y + 5, width: box.titleWidth + 8, height: 18 }, 4);
+  context.fill();
+  context.globalAlpha = 1;
   context.font = TITLE_FONT;
   context.fillStyle = theme.muted;
   context.textBaseline = "middle";
-  // the title of a frame that is wider or longer than the screen stays in sight
-  const x = Math.min(Math.max(box.x, left), box.x + box.width - 60);
-  const y = Math.min(Math.max(box.y, top), box.y + box.height - 26);
   context.fillText(box.title, x + 9, y + 14);
-  context.restore();
+  return isPinned ? x + box.titleWidth + 12 : pinned;
 }
 
 function drawLines(context, page, sees) {
@@ -65,7 +76,7 @@ function drawLines(context, page, sees) {
   for (const line of page.scene.lines) {
     if (!sees(...line.bounds)) continue;
     const { mark, kind, count } = lookOf(line, emphasis);
-    const faint = emphasis !== null && mark === 0;
+    const faint = emphasis !== null && mark === 0 && !page.stepping;
     const key = `${mark} ${kind} ${faint} ${count > 1 ? 1 : 0}`;
     let stroke = strokes.get(key);
     if (stroke === undefined) strokes.set(key, (stroke = { path: new Path2D(), heads: new Path2D(), mark, kind, faint, count }));
@@ -130,8 +141,8 @@ function drawBox(context, page, box) {
   const isGroup = box.item >= count;
   const sort = isGroup ? -1 : kind[box.item];
   const heat = page.scale.fill(box.item);
-  const faint = (page.emphasis !== null && !page.emphasis.items.has(box.item)) || page.stepping?.hides(box.item);
-  context.globalAlpha = faint ? 0.3 : 1;
+  const faint = page.stepping ? page.stepping.hides(box.item) : page.emphasis !== null && !page.emphasis.items.has(box.item);
+  context.globalAlpha = faint ? 0.4 : 1;
   if (isGroup) drawStack(context, page, box);
   rounded(context, box, sort === KINDS.leaf ? 12 : isGroup ? 7 : 4);
   context.fillStyle = page.stepping ? theme.box : (heat?.fill ?? plainFill(theme, sort));

@@ -119,3 +119,8 @@ export function sourceOf(graph, row) {
   if (!place || !place.expression) return "";
   return place.variable ? `${place.variable} = ${place.expression}` : place.expression;
 }
+
+/** What a group is called where there is little room: a line without the folders of its file. */
+export function shortName(group) {
+  return group.kind === "line" ? group.name.slice(group.name.lastIndexOf("/") + 1) : group.name;
+}

@@ -9,6 +9,7 @@ export class Standing {
     this.graph = graph;
     this.open = new Uint8Array(graph.groups.length);
     this.open[0] = 1;
+    this.fold = true; // equal blocks stay closed until they are clicked
     this.mask = null; // a Uint8Array of the rows to show, null for all of them
     this.parent = Int32Array.from(graph.groups, (group) => group.parent);
     this.depth = new Int32Array(graph.groups.length);
@@ -67,31 +68,45 @@ export class Standing {
     return found;
   }
 
-  /** Open every group whose frame lies less than `depth` frames deep, and close the others. */
+  /** Open every group whose frame lies less than `depth` frames deep; close the others, equal blocks, and what is in them. */
   openTo(depth) {
     for (let group = 1; group < this.open.length; group++) {
-      this.open[group] = this.depth[group] <= depth ? 1 : 0;
+      const folded = this.fold && this.graph.groups[group].folded === true;
+      this.open[group] = this.depth[group] <= depth && !folded && this.open[this.parent[group]] ? 1 : 0;
     }
   }
 
-  /** Open whatever is closed around an item. */
+  /** Open whatever is closed around an item; whether anything was. */
   reveal(item) {
-    for (let group = this.around(item); group > 0; group = this.parent[group]) this.open[group] = 1;
+    let opened = false;
+    for (let group = this.around(item); group > 0; group = this.parent[group]) {
+      opened ||= this.open[group] === 0;
+      this.open[group] = 1;
+    }
+    return opened;
   }
 
-  /** How many boxes the page has at each depth from 0, up to the first that has more than `most`. */
+  /** How many boxes the page has when it is opened to each depth from 0, up to the first with more than `most`. */
   boxesAtDepths(most) {
+    const folded = (group) => this.fold && this.graph.groups[group].folded === true;
+    const hidden = new Uint8Array(this.open.length); // what lies in equal blocks
     const rowsAt = new Int32Array(this.deepest + 2);
-    const groupsAt = new Int32Array(this.deepest + 2);
-    for (let row = 0; row < this.graph.count; row++) {
-      if (this.shows(row)) rowsAt[this.depth[this.graph.group[row]]]++;
+    const closedAt = new Int32Array(this.deepest + 2);
+    const alwaysAt = new Int32Array(this.deepest + 2);
+    for (let group = 1; group < hidden.length; group++) {
+      const parent = this.parent[group];
+      hidden[group] = hidden[parent] || folded(parent) ? 1 : 0;
+      if (!hidden[group]) (folded(group) ? alwaysAt : closedAt)[this.depth[group] - 1]++;
     }
-    for (let group = 1; group < this.open.length; group++) groupsAt[this.depth[group]]++;
+    for (let row = 0; row < this.graph.count; row++) {
+      const group = this.graph.group[row];
+      if (this.shows(row) && !hidden[group] && !folded(group)) rowsAt[this.depth[group]]++;
+    }
     const found = [];
-    let rows = 0;
+    let steady = 0;
     for (let depth = 0; depth <= this.deepest; depth++) {
-      rows += rowsAt[depth];
-      found.push(rows + groupsAt[depth + 1]);
+      steady += rowsAt[depth] + alwaysAt[depth];
+      found.push(steady + closedAt[depth]);
       if (found[depth] > most) break;
     }
     return found;

@@ -62,9 +62,7 @@ export function listenToPointer(canvas, page) {
 function opens(page, box, y) {
   if (!page.standing.isGroup(box.item)) return false;
   const [, world] = page.camera.world(0, y);
-  // the title of a frame stays in sight where its upper edge does not
-  const top = box.frame ? Math.max(box.y, page.camera.world(0, 0)[1]) : box.y;
-  return world - top <= TITLE + (box.frame ? 4 : 0);
+  return world - box.y <= TITLE + (box.frame ? 4 : 0);
 }
 
 function click(page, x, y) {

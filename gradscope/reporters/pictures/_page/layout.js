@@ -12,19 +12,20 @@ const MOST_BETWEEN_LAYERS = 90;
 /**
  * Boxes and lines of the page, in its own units.
  *
- * `size(item)` gives the width and height of a box, `pieces` what `piecesOf` found, `shown` the items that
+ * `size(item)` gives the width and height of a box, `titleWidth(group)` how wide a frame must be, `pieces` what `piecesOf` found, `shown` the items that
  * are boxes. Returns `boxes` (a Map from item to {x, y, width, height, frame}; x, y are the upper left
  * corner), `lines` ({piece, points}) and the size of the page. Points of a line are [x, y, x, y, ...] in
  * pairs: a line goes straight down within a pair, and bends between two.
  */
-export function layout(standing, shown, pieces, size) {
+export function layout(standing, shown, pieces, size, titleWidth) {
   const inside = new Map([[0, []]]);
   for (const item of shown) hang(standing, inside, item);
   const open = [...inside.keys()].sort((a, b) => a - b);
   const drafts = new Map();
   for (let index = open.length - 1; index >= 0; index--) {
     const group = open[index];
-    drafts.set(group, draft(standing, inside.get(group), pieces.get(group) ?? [], drafts, size));
+    const least = group > 0 ? titleWidth(group) : 0;
+    drafts.set(group, draft(standing, inside.get(group), pieces.get(group) ?? [], drafts, size, least));
   }
   return composed(standing, open, drafts);
 }
@@ -43,7 +44,7 @@ function hang(standing, inside, item) {
   }
 }
 
-function draft(standing, children, pieces, drafts, size) {
+function draft(standing, children, pieces, drafts, size, least) {
   const parts = [];
   const index = new Map();
   for (const item of children) {
@@ -70,10 +71,10 @@ function draft(standing, children, pieces, drafts, size) {
   const layer = layersOf(parts, edges);
   const net = pointsOf(parts, layer, edges);
   untangle(parts, net);
-  return drawn(parts, edges, net, across(parts, net), standing);
+  return drawn(parts, edges, net, across(parts, net), least);
 }
 
-function drawn(parts, edges, net, x) {
+function drawn(parts, edges, net, x, least) {
   const { points, layers, via } = net;
   const tops = [];
   const bottoms = [];
@@ -91,13 +92,16 @@ function drawn(parts, edges, net, x) {
   const lastOnlyPorts = layers.length > 0 && bottoms[layers.length - 1] === tops[layers.length - 1];
   const height = layers.length === 0 ? HEADER + MARGIN : bottoms[layers.length - 1] + (lastOnlyPorts ? 0 : MARGIN);
   let width = 0;
+  for (let point = 0; point < points.length; point++) width = Math.max(width, x[point] + (parts[point]?.width ?? 0) / 2 + 2 * MARGIN);
+  if (width < least) {
+    for (let point = 0; point < points.length; point++) x[point] += (least - width) / 2;
+    width = least;
+  }
   const place = parts.map((part, index) => {
     const middle = x[index] + MARGIN;
-    width = Math.max(width, middle + part.width / 2 + MARGIN);
     const top = part.port === "in" ? 0 : part.port === "out" ? height : tops[points[index].layer] + (bottoms[points[index].layer] - tops[points[index].layer] - part.height) / 2;
     return { middle, top, bottom: top + part.height };
   });
-  for (let point = parts.length; point < points.length; point++) width = Math.max(width, x[point] + 2 * MARGIN);
   const lines = edges.map((edge, index) => {
     const [tail, head] = [place[edge.tail], place[edge.head]];
     const path = [tail.middle + edge.tailOffset, tail.bottom];

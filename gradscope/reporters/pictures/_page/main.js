@@ -99,7 +99,8 @@ class Page {
   mark() {
     const centre = this.hovered ?? this.selected;
     const stands = centre !== null && this.scene.texts.has(centre);
-    this.emphasis = stands && this.stepping === null ? pathsOf(this.scene, centre) : null;
+    if (this.stepping) this.emphasis = { marks: this.stepping.marks(this.scene.wires), items: null };
+    else this.emphasis = stands ? pathsOf(this.scene, centre) : null;
     this.hits = new Set(this.hitList.map((item) => this.standsFor(item)));
     this.severities = new Map();
     const rank = ["info", "warning", "error"];
@@ -178,12 +179,17 @@ class Page {
     this.redraw();
   }
 
-  /** Open what is closed around an item, select it and bring it to the middle. */
-  go(item) {
+  /** Open what is closed around an item; whether anything was. */
+  uncover(item) {
     if (this.standing.mask !== null && item < this.graph.count && !this.standing.mask[item]) this.showEverything();
-    const before = this.standing.open.join("");
-    this.standing.reveal(item);
-    if (before !== this.standing.open.join("")) this.relayout();
+    if (!this.standing.reveal(item)) return false;
+    this.relayout();
+    return true;
+  }
+
+  /** Select an item, whatever is closed around it, and bring it to the middle. */
+  go(item) {
+    this.uncover(item);
     this.select(item);
     const box = this.scene.boxes.get(item);
     if (box) this.camera.centre(box, this.room);
@@ -272,7 +278,7 @@ function fillChoices(page) {
   const { graph, standing } = page;
   const counts = standing.boxesAtDepths(MOST_BOXES);
   counts.forEach((boxes, depth) => {
-    if (boxes <= MOST_BOXES) at("depth").append(element("option", { value: String(depth), text: `${depth === 0 ? "closed" : `depth ${depth}`} (${countText(boxes, "box", "boxes")})` }));
+    if (boxes <= MOST_BOXES) at("depth").append(element("option", { value: String(depth), text: `${depth === 0 ? "closed" : `depth ${depth}`}: ${countText(boxes, "box", "boxes")}` }));
   });
   at("depth").hidden = standing.deepest === 0;
   let leaves = 0;
@@ -286,7 +292,8 @@ function fillChoices(page) {
 }
 
 function firstDepth(view, counts) {
-  if (view.depth !== null) return view.depth;
+  const deepest = counts.reduce((most, boxes, each) => (boxes <= MOST_BOXES ? each : most), 0);
+  if (view.depth !== null) return Math.min(view.depth, deepest);
   let depth = 0;
   counts.forEach((boxes, each) => {
     if (boxes <= FIRST_PAGE) depth = each;
@@ -340,6 +347,7 @@ function listenToPrint(page) {
 const page = new Page(readGraph(JSON.parse(at("data").textContent)));
 at("title").textContent = page.graph.target || "autograd graph";
 at("figures").textContent = [countText(page.graph.nodes, "node"), page.graph.backward && `${page.graph.call} at ${page.graph.backward}`].filter(Boolean).join(" · ");
+page.standing.fold = page.graph.view.fold;
 const counts = fillChoices(page);
 page.standing.openTo(firstDepth(page.graph.view, counts));
 at("depth").value = String(Math.min(firstDepth(page.graph.view, counts), counts.length - 1));

@@ -1,5 +1,6 @@
 // The modules as a list that can be walked with the keyboard, and read aloud.
 
+import { shortName } from "./graph.js";
 import { countText, element } from "./words.js";
 
 const MOST_LISTED = 300; // children of one group that are listed
@@ -32,13 +33,13 @@ export function showOutline(place, page) {
 
 function rowOf(page, group) {
   const { graph, standing } = page;
-  const { name, class: kind, size } = graph.groups[group];
+  const { class: kind, size } = graph.groups[group];
   const item = standing.itemOf(group);
   const open = standing.open[group] === 1;
   const row = element(
     "div",
     { role: "treeitem", tabindex: "-1", "aria-expanded": String(open), "aria-level": String(standing.depth[group]), "aria-selected": String(page.selected === item), "data-group": String(group) },
-    [element("span", { className: "twist", text: open ? "▾" : "▸", "aria-hidden": "true" }), element("span", { className: "name", text: name }), element("span", { className: "faint", text: ` ${kind || ""} ${size.toLocaleString("en")}` })],
+    [element("span", { className: "twist", text: open ? "▾" : "▸", "aria-hidden": "true" }), element("span", { className: "name", text: shortName(graph.groups[group]) }), element("span", { className: "faint", text: ` ${kind || ""} ${size.toLocaleString("en")}` })],
   );
   row.style.paddingInlineStart = `${(standing.depth[group] - 1) * 12 + 4}px`;
   return row;

@@ -9,6 +9,10 @@ const WHAT = {
   frozen: "frozen parameter", root: "what is differentiated", cut: "where the gradient is cut", lost: "gets no gradient",
 };
 const HOW = { shared: "counted elsewhere", recomputed: "recomputed by a checkpoint", packed: "packed by a hook of the program" };
+const GROUPS = {
+  module: "module", function: "nodes of one function", line: "nodes of one line", name: "nodes of one name", leaves: "leaves",
+  blocks: "equal modules in a row", span: "nodes that follow one another",
+};
 const MOST_LINKS = 40;
 
 /** Fill the panel for an item, null for the graph as a whole. */
@@ -83,7 +87,7 @@ function groupParts(page, item) {
   const open = standing.open[group.index] === 1;
   return [
     element("h2", {}, [longText(group.name, 80)]),
-    element("p", { className: "faint", text: group.kind === "module" ? "module" : group.kind === "blocks" ? "equal modules" : `nodes of one ${group.kind}` }),
+    element("p", { className: "faint", text: GROUPS[group.kind] }),
     element("p", {}, [button(open ? "Close" : "Open", () => page.toggle(item))]),
     table([
       ["path", group.path !== group.name ? group.path : ""],
@@ -142,7 +146,7 @@ function rowParts(page, row) {
 
 function whatIs(signature, kind) {
   if (kind === KINDS.leaf) return signature.parameter ? "parameter: its .grad is written here" : "leaf: its .grad is written here";
-  return kind === KINDS.op || !signature.output || kind < KINDS.constant ? WHAT[KIND_NAMES[kind]] : WHAT[KIND_NAMES[kind]];
+  return WHAT[KIND_NAMES[kind]];
 }
 
 function inputsOf(page, row) {

@@ -157,7 +157,8 @@ def _signature(facts: tuple[Any, ...]) -> dict[str, Any]:
         "name": printable(name),
         "kind": kind,
         "output": about if isinstance(about, str) else _outputs(*about),
-        "saved": [_saved(*each) for each in saved],
+        # without a dtype and a reason for that, nothing was kept: this backward has no use for it
+        "saved": [_saved(*each) for each in saved if each[2] or any(each[4:])],
     }
     if definition != NOWHERE:
         found["definition"] = definition

@@ -1,6 +1,6 @@
 // What stands on the page just now: boxes with their texts, and lines.
 
-import { KINDS, lineOf, sourceOf, titleOf } from "./graph.js";
+import { KINDS, lineOf, shortName, sourceOf, titleOf } from "./graph.js";
 import { layout } from "./layout.js";
 import { clipped, countText, numberText } from "./words.js";
 import { piecesOf, wiresOf } from "./wires.js";
@@ -42,7 +42,7 @@ export function textsOf(graph, item) {
 }
 
 function groupTexts(group) {
-  const texts = [`▸ ${clipped(group.name, 34)}`];
+  const texts = [`▸ ${clipped(shortName(group), 34)}`];
   if (group.class) texts.push(clipped(group.class, 34));
   texts.push(countText(group.size, "node"));
   return texts;
@@ -50,7 +50,7 @@ function groupTexts(group) {
 
 /** The title of the frame of an open group. */
 export function frameTitle(group) {
-  return `▾ ${clipped(group.name, 40)}${group.class ? `  ${clipped(group.class, 40)}` : ""}`;
+  return `▾ ${clipped(shortName(group), 40)}${group.class ? `  ${clipped(group.class, 40)}` : ""}`;
 }
 
 /** The scene of what is open: boxes by item, those drawn as boxes, lines, wires and the size of it all. */
@@ -74,8 +74,14 @@ export function sceneOf(standing) {
       first: firsts.get(item),
     };
   };
-  const laid = layout(standing, [...firsts.keys()].sort((a, b) => firsts.get(a) - firsts.get(b)), piecesOf(standing, wires), size);
-  widenFrames(laid, graph);
+  const titleWidth = (group) => Math.ceil(widthOf(frameTitle(graph.groups[group]), TITLE_FONT)) + 24;
+  const shown = [...firsts.keys()].sort((a, b) => firsts.get(a) - firsts.get(b));
+  const laid = layout(standing, shown, piecesOf(standing, wires), size, titleWidth);
+  for (const box of laid.boxes.values()) {
+    if (!box.frame) continue;
+    box.title = frameTitle(graph.groups[box.item - graph.count]);
+    box.titleWidth = widthOf(box.title, TITLE_FONT);
+  }
   wires.forEach((wire, index) => (wire.index = index));
   for (const line of laid.lines) line.bounds = boundsOf(line.points);
   return { ...laid, items, wires, texts };
@@ -86,10 +92,6 @@ function firstOf(graph, row) {
   const kind = graph.kind[row];
   if (kind !== KINDS.constant && kind !== KINDS.frozen) return row;
   return graph.userStart[row] < graph.userStart[row + 1] ? graph.user[graph.userStart[row]] - 0.5 : row;
-}
-
-function widenFrames(laid, graph) {
-  for (const box of laid.boxes.values()) if (box.frame) box.title = frameTitle(graph.groups[box.item - graph.count]);
 }
 
 function boundsOf(points) {

@@ -19,7 +19,12 @@ class Stepping {
       (pass === "forward" ? this.valued : this.reached).add(row);
       for (const edge of edges) this.passed.add(edge);
     }
-    this.fresh = new Set(steps[at].edges);
+    this.fresh = new Set(steps[at].edges.map((edge) => graph.input[edge]));
+  }
+
+  /** For the wires of a scene 2 where the gradient of this step goes back, 0 for others. */
+  marks(wires) {
+    return Uint8Array.from(wires, ({ tail, head }) => (head === this.current && this.fresh.has(tail) ? 2 : 0));
   }
 
   hides(item) {
@@ -75,6 +80,9 @@ export function listenToSteps(bar, listing, page) {
     said.replaceChildren(...(step ? step.lines : ["Step through the forward, and back through the backward."]).map((text, index) => element("div", { text, className: index ? "" : "first" })));
     for (const row of listing.querySelectorAll("[data-line]")) row.classList.toggle("current", step !== undefined && row.dataset.line === step.line);
     listing.querySelector(".current")?.scrollIntoView({ block: "nearest" });
+    if (step) page.uncover(step.row);
+    page.mark();
+    document.getElementById("legend").hidden = page.stepping !== null || page.scale.ends === null;
     if (step) page.show(step.row);
     page.redraw();
   };
