@@ -54,7 +54,11 @@ def stale_note(faults: Sequence[EngineFault], name: Name, line: Line, backward: 
 
 
 def unzeroed_note(held: Mapping[str, float], backward: Location | None) -> str:
-    """For parameters that were updated and not set back to zero: the gradient that each still held."""
+    """For parameters that were updated and not set back to zero: the gradient that each still held.
+
+    They stand in the order of their names: an engine whose `_prev` is a set gives them in any order.
+    """
+    held = dict(sorted(held.items()))
     names = [f"{each}.grad" for each in held]
     others = f", and so did {_listed(names[1:])}" if len(names) > 1 else ""
     return (

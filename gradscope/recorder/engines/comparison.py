@@ -43,9 +43,8 @@ class Comparison:
             for index, (value, node) in enumerate(zip(reading.values, reading.nodes, strict=True))
             if id(value) in unzeroed
         }
-        in_order = dict(reversed(held.items()))  # as they were made: later ones come first in a graph
         if self._is_new("unzeroed", loc):
-            self._notes["unzeroed", loc] = unzeroed_note(in_order, loc.location())
+            self._notes["unzeroed", loc] = unzeroed_note(held, loc.location())
 
     def after(self, reading: Reading, scalar: ScalarPass, loc: Loc, namer: Namer) -> None:
         """Just after a backward that came to its end."""
