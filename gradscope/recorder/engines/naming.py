@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeAlias
@@ -13,7 +14,7 @@ from gradscope.recorder.places import Loc
 Expression: TypeAlias = Callable[[Loc], tuple[str | None, str | None]]
 """Gives the variable that the expression at a place is assigned to, and its source text."""
 
-_MOST_OBJECTS = 20_000
+_MOST_OBJECTS = 20_000  # of one space, so that a crowded one hides no name that another gives
 _MOST_ITEMS = 1_024
 _DEEPEST = 8  # model.layers[0].neurons[1].w[2] is seven deep
 _LEAVES = (str, bytes, int, float, complex, bool, type, ModuleType, FunctionType, MethodType)
@@ -28,23 +29,25 @@ def names_of(values: Collection[Any], engines: tuple[type, ...]) -> dict[int, st
     wanted = {id(value) for value in values}
     found: dict[int, str] = {}
     seen: set[int] = set()
+    read: Counter[int] = Counter()
     level = [
-        (name, held)
-        for space in variable_spaces()
+        (number, name, held)
+        for number, space in enumerate(variable_spaces())
         for name, held in list(space.items())
         if not name.startswith("__")
     ]
     for _ in range(_DEEPEST):
-        below: list[tuple[str, Any]] = []
-        for name, held in level:
+        below: list[tuple[int, str, Any]] = []
+        for number, name, held in level:
             if id(held) in wanted:
                 found.setdefault(id(held), name)
             if issubclass(type(held), (*engines, *_LEAVES)) or id(held) in seen:
                 continue
+            if read[number] == _MOST_OBJECTS:
+                continue
             seen.add(id(held))
-            if len(seen) > _MOST_OBJECTS:
-                return found
-            below.extend(_inside(name, held))
+            read[number] += 1
+            below.extend((number, *inside) for inside in _inside(name, held))
         if wanted <= found.keys():
             break
         level = below

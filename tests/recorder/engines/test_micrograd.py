@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from typing import Any
 
 import pytest
@@ -78,6 +79,7 @@ def test_the_numbers_of_the_page() -> None:
 
 NETWORK = """\
 import random
+import sys
 from micrograd.nn import MLP
 random.seed(1337)
 model = MLP(2, [4, 4, 1])
@@ -161,3 +163,18 @@ def test_a_neuron_has_a_table() -> None:
         "x[0]": values["x"][0].grad,
         "x[1]": values["x"][1].grad,
     }
+
+
+def test_a_crowded_module_hides_no_name_of_the_function_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = [[[] for _ in range(1_000)] for _ in range(30)]
+    monkeypatch.setitem(sys.modules["__main__"].__dict__, "crowd", crowd)
+    recording, _ = record(
+        "from micrograd.nn import MLP\n"
+        "def train():\n"
+        "    model = MLP(2, [1])\n"
+        "    model([1.0, -2.0]).backward()\n"
+        "train()\n"
+    )
+    (table,) = recording.chains
+    leaves = {row.name for row in table.rows if row.is_leaf}
+    assert {"model.layers[0].neurons[0].w[0]", "model.layers[0].neurons[0].b"} <= leaves
