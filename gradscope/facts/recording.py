@@ -14,6 +14,7 @@ from gradscope.facts.hooks import GradientHook
 from gradscope.facts.inplace import InplaceConflict, InplaceRefused, SilentMutation
 from gradscope.facts.leaves import Leaf, ModuleFact, NonleafGradRead, OptimizerFact, Rebinding
 from gradscope.facts.lifecycle import RetainedGraph, SecondBackward
+from gradscope.facts.memory import MemoryUse
 from gradscope.facts.numbers import NonfiniteBirth, NonfiniteForward, ZeroedAt
 from gradscope.facts.order import ClipOutOfOrder, StaleGradient, StepOutOfOrder
 from gradscope.facts.phases import TrainingLoop
@@ -80,6 +81,7 @@ class Recording:
     hooks: tuple[GradientHook, ...] = ()
     loop: TrainingLoop | None = None
     graph: AutogradGraph | None = None  # by gradscope graph
+    memory: MemoryUse | None = None  # by gradscope memory
     checked: tuple[CheckedFunction, ...] = ()  # by gradscope check
     checked_models: tuple[CheckedModel, ...] = ()  # by gradscope check
     notes: tuple[str, ...] = ()  # explanations that are not findings ("ran in float32: ...")

@@ -26,6 +26,7 @@ from gradscope.loader.loss import Note, check_loss, find_loss
 from gradscope.loader.options import Options
 from gradscope.loader.placement import Placement
 from gradscope.loader.target import Target
+from gradscope.loader.work import Work, make_optimizer
 from gradscope.recorder.names import named_arguments
 
 _NOTHING = object()
@@ -38,6 +39,7 @@ class Model:
         self.target = target
         self.options = options
         self.placement = placement
+        self.work: Work | None = None  # what was run, once it has been
         from_expressions(options.inputs)  # both raise UsageError, before the target's own code has run
         check_loss(options.loss)
 
@@ -65,7 +67,16 @@ class Model:
             if given is not None and inputs is not given:
                 raise InputError(f"{name} takes no inputs", where=(f"given  {given.source}",))
             check_fits(name, subject, inputs)
-        self._passes(subject, name, inputs.placed(self.placement.device, self.placement.dtype), output, note)
+        work = Work(
+            subject=subject,
+            name=name,
+            inputs=inputs.placed(self.placement.device, self.placement.dtype),
+            find=find_loss(self.options.loss),
+            placement=self.placement,
+            optimizer=make_optimizer(self.options.optimizer, subject),
+        )
+        self._passes(work, output, note)
+        self.work = work
 
     def _guessed(self, subject: nn.Module, name: str, note: Note) -> Inputs:
         """Inputs guessed from the first layer: the first of several shapes that forward takes."""
@@ -90,10 +101,8 @@ class Model:
             return False
         return True
 
-    def _passes(
-        self, subject: Callable[..., Any], name: str, inputs: Inputs, output: Any, note: Note
-    ) -> None:
-        find = find_loss(self.options.loss)
+    def _passes(self, work: Work, output: Any, note: Note) -> None:
+        subject, name, inputs, find = work.subject, work.name, work.inputs, work.find
         with named_arguments() as names:
             for number in range(self.options.steps or 1):
                 say = note if number == 0 else _silent
@@ -108,6 +117,9 @@ class Model:
                     loss = find(_call(subject, name, inputs, names), inputs, _silent)
                 output = _NOTHING
                 loss.backward()  # type: ignore[no-untyped-call]
+                del loss
+                if work.optimizer is not None:
+                    work.optimizer.step()
 
 
 def _silent(_text: str) -> None:

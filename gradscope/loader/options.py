@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gradscope.folds.storages import StorageLog
     from gradscope.folds.timeline import SliceBuffer
 
 DTYPES = {
@@ -29,6 +30,10 @@ LOSSES = ("mean", "sum", "mse", "cross_entropy")
 """The losses that `--loss` knows by name."""
 
 
+OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+"""The optimizers that `--optimizer` knows by name; momentum is SGD with momentum."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """`inputs` are the `--input` strings in order. `dtype` and `amp` are torch's names, or None.
@@ -36,7 +41,8 @@ class Options:
     `device` is as typed ("auto", "cpu", "cuda:1"). `seed` None leaves a script's generators alone; a
     module is seeded with 0 then. `steps` None is one pass of a module, and a script's own length.
     `graph_of` is the number, from 1, of the backward pass whose graph is taken down, None for none.
-    `timeline` takes the slices of what happened when, None where nobody asked.
+    `timeline` takes the slices of what happened when, `storages` the life of every storage; None where
+    nobody asked. `optimizer` is one of OPTIMIZERS: a model's passes end with its step, at learning rate 0.
     """
 
     inputs: tuple[str, ...] = ()
@@ -49,3 +55,5 @@ class Options:
     steps: int | None = None
     graph_of: int | None = None
     timeline: SliceBuffer | None = None
+    storages: StorageLog | None = None
+    optimizer: str | None = None
