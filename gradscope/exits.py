@@ -15,7 +15,7 @@ class ExitStatus(IntEnum):
     """What the shell is told."""
 
     OK = 0
-    FINDINGS = 1  # a finding at or above --fail-on, also where the program then died
+    FINDINGS = 1  # a finding at or above --fail-on, also where the program then died; no plan for a budget
     USAGE = 2  # bad usage or configuration, no such target, or nothing was checked
     PROGRAM_FAILED = 3  # an exception or a non-zero sys.exit, with no such finding
     FAULT = 4  # a fault in gradscope
@@ -24,8 +24,10 @@ class ExitStatus(IntEnum):
 
 def nothing_checked(report: Report) -> bool:
     """True where no backward ran or no function could be checked, and no rule had anything to say: silence
-    would not mean health. Also where there is no graph to be drawn.
+    would not mean health. Also where there is no graph to be drawn, and where no memory was looked at.
     """
+    if report.command == "memory":
+        return report.recording.memory is None
     if report.command == "graph":
         return report.recording.graph is None
     if report.findings or report.suppressed:
@@ -47,7 +49,15 @@ def of_report(report: Report, fail_on: Severity | None) -> ExitStatus:
         return ExitStatus.FINDINGS
     if program.error is not None or program.exit_status != 0 or _any_died(report.recording):
         return ExitStatus.PROGRAM_FAILED
-    return ExitStatus.USAGE if nothing_checked(report) else ExitStatus.OK
+    if nothing_checked(report):
+        return ExitStatus.USAGE
+    return ExitStatus.FINDINGS if _nothing_fits(report.recording) else ExitStatus.OK
+
+
+def _nothing_fits(recording: Recording) -> bool:
+    """Whether a memory budget was asked for that no plan stays within."""
+    plan = recording.memory.plan if recording.memory is not None else None
+    return plan is not None and plan.strategy is None
 
 
 def _any_died(recording: Recording) -> bool:

@@ -30,25 +30,33 @@ Run: TypeAlias = Callable[[Callable[[str], None]], None]
 Watch: TypeAlias = Callable[[Progress], None]
 
 
-def trace_target(target: Target, options: Options, watch: Watch | None = None) -> Recording:
+def trace_target(
+    target: Target, options: Options, watch: Watch | None = None, models: list[Model] | None = None
+) -> Recording:
     """Runs the target once under the recorder and returns what was measured.
 
-    `watch` is told how far the program is. Raises UsageError for what cannot be run at all, and Fault
-    where the recorder itself failed; the program has run to its end then.
+    `watch` is told how far the program is; the Model of a target that is not a program is put into `models`.
+    Raises UsageError for what cannot be run at all, and Fault where the recorder itself failed; the program
+    has run to its end then.
     """
     placement = choose_placement(options)
     if not target.is_program:
-        return record(
-            Model(target, options, placement).run, watch, graph_of=options.graph_of, timeline=options.timeline
-        )
+        model = Model(target, options, placement)
+        _keep(model, models)
+        return record(model.run, watch, graph_of=options.graph_of, timeline=options.timeline)
     script = Script(target)
     recording = _record_script(script, options, placement, watch)
     if _ran_nothing(recording) and script.main is not None:
-        return _trace_the_one(script.main, recording, target, options, placement, watch)
+        return _trace_the_one(script.main, recording, target, options, placement, watch, models)
     if recording.backward_passes and (options.inputs or options.inputs_file or options.loss):
         unused = f"--input, --inputs and --loss were not used: {target.text} runs its own backward"
         return _noted(recording, unused)
     return recording
+
+
+def _keep(model: Model, models: list[Model] | None) -> None:
+    if models is not None:
+        models.append(model)
 
 
 def _noted(recording: Recording, note: str) -> Recording:
@@ -84,6 +92,7 @@ def _trace_the_one(
     options: Options,
     placement: Placement,
     watch: Watch | None,
+    models: list[Model] | None,
 ) -> Recording:
     """Traces the one module that a file defined; `first`, without any backward, where it defined none."""
     chosen = the_one(main, target.where)
@@ -94,6 +103,7 @@ def _trace_the_one(
         return _noted(first, f"{target.text} calls no backward and holds no nn.Module; {advice}")
     name, found = chosen
     model = Model(target, options, placement)
+    _keep(model, models)
     recording = record(
         lambda note: model.run_found(found, f"{target.where}:{name}", main, note),
         watch,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gradscope.silence import Silencer
 
     Draw: TypeAlias = Callable[[Report], Sequence[tuple[bytes, str]]]
+    Page: TypeAlias = Callable[[Report], bytes]
     Judge: TypeAlias = Callable[[tuple[str, ...], tuple[Silencer, ...]], Report]
 
 
@@ -118,11 +119,17 @@ class Reporting:
         click.echo(f"gradscope: {count:,} node{'s' if count != 1 else ''}{where}{found}", err=True)
         return of_report(report, self.judging.fail_on)
 
-    def finish(self, report: Report) -> int:
-        """Writes the report and the baseline, and returns the exit status."""
+    def finish(self, report: Report, page: Page | None = None) -> int:
+        """Writes the report and the baseline, and returns the exit status.
+
+        `page` makes the bytes of a format that is not one of the reporters'.
+        """
         values = self.values
         with contextlib.chdir(self.started_in):
-            self._write(report)
+            if page is None:
+                self._write(report)
+            else:
+                self.destination.write_parts([(page(report), "")])
         status = self._told(report)
         if values.write_baseline is None:
             return status
@@ -159,10 +166,11 @@ _NOTHING = {
     "trace": "no backward was run, so nothing was checked",
     "check": "no function could be checked",
     "graph": "no backward was run, so there is no graph",
+    "memory": "no step was run, so no memory was measured",
 }
 
 
-_RULES_OF = {"graph": "trace"}  # a graph is drawn of a program that is traced
+_RULES_OF = {"graph": "trace", "memory": "trace"}  # both are told of a program that is traced
 
 
 def _codes(command: str, judging: Policy) -> frozenset[str]:

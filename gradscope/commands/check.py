@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +18,7 @@ from gradscope.commands._options import (
     seed_option,
 )
 from gradscope.commands._reporting import JudgingValues, Reporting
+from gradscope.commands._stage_line import StageLine
 from gradscope.errors import GradscopeError
 
 if TYPE_CHECKING:
@@ -144,35 +144,5 @@ def _check(request: Request) -> Outcome:
     if sys.stderr is None or not sys.stderr.isatty():
         return check_target(request)
 
-    with _Line() as line:
+    with StageLine() as line:
         return check_target(request, line.show)
-
-
-class _Line:
-    """The line on a terminal that says what is done now. It is redrawn in its place; what is said only
-    after some seconds, while a program may print of its own, is a line that stays.
-    """
-
-    def __init__(self) -> None:
-        self._later: threading.Timer | None = None
-
-    def __enter__(self) -> _Line:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._forget()
-        click.echo("\r\x1b[2K", nl=False, err=True)
-
-    def show(self, text: str, after: float) -> None:
-        self._forget()
-        if after:
-            self._later = threading.Timer(after, click.echo, (f"gradscope: {text}",), {"err": True})
-            self._later.daemon = True
-            self._later.start()
-        else:
-            click.echo(f"\r\x1b[2Kgradscope: {text}", nl=False, err=True)
-
-    def _forget(self) -> None:
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None

@@ -39,7 +39,7 @@ class Model:
         self.target = target
         self.options = options
         self.placement = placement
-        self.work: Work | None = None  # what was run, once it has been
+        self.work: Work | None = None  # what is run, once it is built
         from_expressions(options.inputs)  # both raise UsageError, before the target's own code has run
         check_loss(options.loss)
 
@@ -75,8 +75,8 @@ class Model:
             placement=self.placement,
             optimizer=make_optimizer(self.options.optimizer, subject),
         )
-        self._passes(work, output, note)
         self.work = work
+        self._passes(work, output, note)
 
     def _guessed(self, subject: nn.Module, name: str, note: Note) -> Inputs:
         """Inputs guessed from the first layer: the first of several shapes that forward takes."""
