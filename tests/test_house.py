@@ -66,7 +66,7 @@ def forbidden(path: Path) -> tuple[str, ...]:
             "gradscope.loader",
             "gradscope.commands",
         )
-    if part(path) in ("loader", "checker"):
+    if part(path) in ("loader", "checker", "memory_use"):
         return ("gradscope.rules", "gradscope.engine", "gradscope.reporters", "gradscope.commands")
     return ()
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from gradscope.checker.copies import copied, copied_with_graph, room_like
-from gradscope.checker.generators import seeded
 from gradscope.checker.subject import Subject
 from gradscope.facts.checks import Origin
+from gradscope.loader.generators import seeded
 
 
 @dataclass(frozen=True, slots=True)

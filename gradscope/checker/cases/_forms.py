@@ -17,10 +17,10 @@ from torch.utils import _pytree as pytree
 from gradscope.checker.cases import Setting
 from gradscope.checker.cases._passes import cotangents_for
 from gradscope.checker.cases._values import dense
-from gradscope.checker.generators import generator_states, seeded
 from gradscope.checker.point import Point, is_differentiable, tensors_of
 from gradscope.checker.raised import raised, raised_at
 from gradscope.facts.checks import ReturnFault, WrongReturn
+from gradscope.loader.generators import generator_states, seeded
 
 Give: TypeAlias = Callable[[int, Tensor], Tensor]
 """What the subject gets in place of an argument: its index among the leaves, and a copy of it."""

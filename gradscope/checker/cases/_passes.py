@@ -11,10 +11,10 @@ from torch import Tensor
 
 from gradscope.checker.cases import Check, Setting, not_checked
 from gradscope.checker.cases._taps import Function
-from gradscope.checker.generators import seeded
 from gradscope.checker.point import Pass, Point
 from gradscope.checker.raised import raised
 from gradscope.facts.checks import Facts, SubjectKind
+from gradscope.loader.generators import seeded
 
 
 class ProgramRaised(Exception):

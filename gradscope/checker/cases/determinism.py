@@ -20,10 +20,10 @@ from gradscope.checker.cases._passes import (
     or_not_checked,
 )
 from gradscope.checker.cases._values import difference, same_values
-from gradscope.checker.generators import seeded
 from gradscope.checker.point import Pass
 from gradscope.facts.checks import Facts, Nondeterminism
 from gradscope.finding import Location
+from gradscope.loader.generators import seeded
 from gradscope.recorder.places import here
 
 NAME = "determinism"

@@ -14,10 +14,10 @@ from gradscope.checker.cases._forms import Reference, apart, gradients_of, quiet
 from gradscope.checker.cases._passes import ProgramRaised, cotangents_for
 from gradscope.checker.cases._values import inner
 from gradscope.checker.duals import make_dual, unpack_dual
-from gradscope.checker.generators import seeded
 from gradscope.checker.point import Point, is_differentiable, tensors_of
 from gradscope.checker.raised import raised, raised_at
 from gradscope.facts.checks import NO_TIME, Cause, Facts, ReturnFault, SubjectKind, WrongGradient, WrongReturn
+from gradscope.loader.generators import seeded
 from gradscope.recorder.stats import unravelled
 
 NAME = "forward mode"

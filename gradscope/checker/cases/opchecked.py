@@ -15,9 +15,9 @@ from torch.utils import _pytree as pytree
 
 from gradscope.checker.cases import Setting, case, failed, not_applicable, not_checked, passed
 from gradscope.checker.cases._forms import quiet
-from gradscope.checker.generators import seeded
 from gradscope.checker.raised import raised
 from gradscope.facts.checks import NO_TIME, Facts, SubjectKind
+from gradscope.loader.generators import seeded
 
 NAME = "opcheck"
 _SECONDS = 3.0

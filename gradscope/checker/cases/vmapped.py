@@ -27,11 +27,11 @@ from gradscope.checker.cases._forms import (
 )
 from gradscope.checker.cases._located import Truth, wrong_gradient
 from gradscope.checker.cases._passes import cotangents_for
-from gradscope.checker.generators import seeded
 from gradscope.checker.point import Point, is_differentiable, tensors_of
 from gradscope.checker.raised import raised
 from gradscope.checker.subject import Subject
 from gradscope.facts.checks import NO_TIME, Facts, SubjectKind, WrongGradient, WrongReturn
+from gradscope.loader.generators import seeded
 
 NAME = "vmap"
 _FACTORS = (1.0, 0.93, 0.87)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 from torch.utils import _pytree as pytree
 
-from gradscope.checker.generators import seeded
 from gradscope.checker.models.loss import Loss
 from gradscope.checker.models.precision import Lifted
 from gradscope.checker.models.stops import Stops
@@ -20,6 +19,7 @@ from gradscope.checker.point import Point, Sample, is_differentiable
 from gradscope.checker.subject import Subject
 from gradscope.checker.subjects.unwrapping import read_signature
 from gradscope.facts.checks import SubjectKind
+from gradscope.loader.generators import seeded
 
 INPUT = "input "
 """What the name of an input begins with where it stands beside those of parameters."""

@@ -8,7 +8,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gradscope.checker.generators import seeded
 from gradscope.checker.numeric.comparison import Comparison
 from gradscope.checker.numeric.coordinates import count
 from gradscope.checker.numeric.directional import Directional, Input
@@ -27,6 +26,7 @@ from gradscope.checker.numeric.verdicts import InputCheck, InputVerdict
 from gradscope.checker.numeric.widened import SHORT, widened
 from gradscope.checker.numeric.wrongs import Wrongs
 from gradscope.checker.point import Deadline, Point
+from gradscope.loader.generators import seeded
 from gradscope.recorder.stats import dtype_name
 
 _MOST_FOUND = 12

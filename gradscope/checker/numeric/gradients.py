@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradscope.checker.generators import seeded
 from gradscope.checker.numeric.coordinates import count, flat, joined, parts
 from gradscope.checker.point import Deadline, OutOfTime, Pass, Point
 from gradscope.checker.raised import raised
+from gradscope.loader.generators import seeded
 
 
 class BackwardRaised(Exception):

@@ -12,7 +12,6 @@ from types import ModuleType
 from torch import nn
 from torch.autograd import Function
 
-from gradscope.checker.generators import seeded
 from gradscope.checker.models.loss import asked_loss
 from gradscope.checker.process.extras import Extras
 from gradscope.checker.process.messages import (
@@ -35,6 +34,7 @@ from gradscope.environment import environment
 from gradscope.errors import InputError, TargetError
 from gradscope.facts import CheckedFunction, CheckedModel, Recording, SubjectKind
 from gradscope.loader.ending import run_to_end
+from gradscope.loader.generators import seeded
 from gradscope.loader.importing import attribute_of, import_target
 from gradscope.loader.inputs import asked_inputs
 from gradscope.loader.loss import check_loss

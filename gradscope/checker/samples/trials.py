@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradscope.checker.generators import seeded
 from gradscope.checker.point import Sample, is_differentiable, tensors_of
 from gradscope.checker.raised import raised
 from gradscope.checker.samples.option import Option
 from gradscope.checker.samples.roles import Asked
 from gradscope.checker.subject import Subject
 from gradscope.facts.checks import Origin
+from gradscope.loader.generators import seeded
 
 _SEED = 20_261
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from gradscope.checker.generators import seeded
 from gradscope.checker.point import Point
 from gradscope.checker.raised import raised
 from gradscope.checker.subjects.sources import definition_of
 from gradscope.facts.checks import ReturnFault, WrongReturn
 from gradscope.finding import Location
+from gradscope.loader.generators import seeded
 
 
 class Mismatch(Exception):
