@@ -79,7 +79,8 @@ class SavedAt:
     """Equal tensors that equal nodes save at one line: `name` is what the node calls it ("self", "result").
 
     `modules` are the paths of the modules it happened in, `size` is that of all `count` together.
-    `cheaper` says how to keep less, where a way is known.
+    `cheaper` says how to keep less, where a way is known, and `cheaper_by` how many bytes less; that may be
+    more than `size` where the way shortens other rows too.
     """
 
     op: str
@@ -91,6 +92,7 @@ class SavedAt:
     location: Location | None = None
     modules: tuple[str, ...] = ()
     cheaper: str | None = None
+    cheaper_by: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,7 @@ class MemoryUse:
     `peaks` has the highest moment of every phase that occurred; the highest of all is `peak`. `parameters`,
     `buffers`, `inputs`, `gradients` and `optimizer_state` are totals at the end of a step, `saved` is what
     the graph keeps at the end of the forward. `python_kept` was alive then too and is none of these: caches,
-    outputs that a variable holds. `step_seconds` is a plain step. `code` applies the recommended strategy.
+    outputs that a variable holds. `step_seconds` is a plain step. `code` applies the strategy `recommended`.
     """
 
     device: str
@@ -276,6 +278,7 @@ class MemoryUse:
     plan: Plan | None = None
     sweep: Sweep | None = None
     code: str | None = None
+    recommended: StrategyKind | None = None
     not_compared: str | None = None
 
     @property

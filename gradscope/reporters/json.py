@@ -14,9 +14,11 @@ import msgspec
 from gradscope.report import Report
 from gradscope.reporters.mapping_v1 import report_v1
 from gradscope.reporters.schema_v1_graph import Graph
+from gradscope.reporters.schema_v1_memory import Memory
 
 _LINE: Final = 160
 _INDENT: Final = "  "
+_MEMORY_TABLES: Final = ("modules", "lines", "largest", "curve")
 _encode_text: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _encode_rows: Final = msgspec.json.Encoder().encode_lines
 
@@ -28,10 +30,13 @@ def render(report: Report, out: TextIO, *, color: bool | None, width: int | None
     encode is written as JSON escapes.
     """
     shape = report_v1(report, cwd)
-    graph, shape = shape.graph, msgspec.structs.replace(shape, graph=None)
+    graph, memory = shape.graph, shape.memory
+    shape = msgspec.structs.replace(shape, graph=None, memory=None)
     whole = portable(msgspec.to_builtins(shape))
     if graph is not None:
-        whole["graph"] = _tables(graph)
+        whole["graph"] = _tables(graph, graph.__struct_fields__)
+    if memory is not None:
+        whole["memory"] = _tables(memory, _MEMORY_TABLES)
     text = laid_out(whole) + "\n"
     encoding = getattr(out, "encoding", None) or "utf-8"
     try:
@@ -61,12 +66,14 @@ class _Table:
     lines: str
 
 
-def _tables(graph: Graph) -> dict[str, Any]:
-    """The graph with its tables: they have up to hundreds of thousands of rows, and are encoded at once."""
+def _tables(part: Graph | Memory, names: Sequence[str]) -> dict[str, Any]:
+    """A part of the report; tables among the fields of those `names` are encoded at once: they have up to
+    hundreds of thousands of rows.
+    """
     return {
-        field.name: _table(value) if _is_table(value) else portable(msgspec.to_builtins(value))
-        for field in msgspec.structs.fields(graph)
-        for value in [getattr(graph, field.name)]
+        name: _table(value) if name in names and _is_table(value) else portable(msgspec.to_builtins(value))
+        for name in part.__struct_fields__
+        for value in [getattr(part, name)]
     }
 
 

@@ -9,6 +9,7 @@ from gradscope.reporters import schema_v1 as v1
 from gradscope.reporters import schema_v1_places as places
 from gradscope.reporters.mapping_v1_check import check_v1
 from gradscope.reporters.mapping_v1_graph import graph_v1
+from gradscope.reporters.mapping_v1_memory import memory_v1
 from gradscope.reporters.mapping_v1_places import Places
 
 
@@ -37,6 +38,7 @@ def report_v1(whole: Report, cwd: str) -> v1.Report:
         loop=None if recording.loop is None else shape.loop(recording.loop),
         check=check_v1(recording, shape) if whole.command == "check" else None,
         graph=None if recording.graph is None else graph_v1(recording.graph, shape),
+        memory=None if recording.memory is None else memory_v1(recording.memory, shape),
         notes=list(recording.notes),
         not_seen=list(recording.not_seen),
         suppressed=[shape.suppressed(each) for each in whole.suppressed],

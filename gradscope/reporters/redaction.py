@@ -4,7 +4,7 @@ The promise. A redacted report, in any format, contains
 - no line of the program's source, and no expression of it: no code frames, no fix, label, message of a
   related place, name of a variable's expression or note in which three tokens stand next to each other as
   they stand in the source, and no backticked text in a message that is not a plain dotted name; of an
-  autograd graph also no names of the variables that ops' results and inputs have;
+  autograd graph also no names of the variables that ops' results and inputs have; no code to paste;
 - no values: no losses, norms, shares, seeds, forward values, derivatives, errors of derivatives, arguments
   that a function was checked with, closed forms, evidence, explanatory notes of a finding, and no message
   of an exception of the program;
@@ -36,7 +36,10 @@ from gradscope.finding import Finding, Related
 from gradscope.report import Report, Suppressed
 from gradscope.reporters.redaction_check import hidden_function, hidden_model
 from gradscope.reporters.redaction_graph import graph_paths, hidden_graph
+from gradscope.reporters.redaction_memory import hidden_memory, memory_paths
 from gradscope.reporters.redaction_texts import Texts, absolute_paths, optional, runs
+
+_GIVE_VALUES = frozenset(["numerical", "again"])  # evidence of a derivative, of a number given to an op
 
 
 def redact(report: Report, cwd: str) -> Report:
@@ -59,6 +62,8 @@ def _known_paths(report: Report, cwd: str) -> tuple[str, ...]:
     files = {place.path for place in places if place} | set(report.recording.sources)
     if report.recording.graph is not None:
         files |= graph_paths(report.recording.graph)
+    if report.recording.memory is not None:
+        files |= memory_paths(report.recording.memory)
     return absolute_paths(files, cwd)
 
 
@@ -81,7 +86,7 @@ class _Redaction(Texts):
         )
 
     def finding(self, finding: Finding) -> Finding:
-        if "numerical" in finding.evidence:  # it is about a derivative, and its words may give the value
+        if not _GIVE_VALUES.isdisjoint(finding.evidence):  # its words may give the value
             finding = self.without_values(finding)
         return replace(
             finding,
@@ -127,6 +132,7 @@ class _Redaction(Texts):
             checked=tuple(hidden_function(each, self) for each in recording.checked),
             checked_models=tuple(hidden_model(each, self) for each in recording.checked_models),
             graph=None if recording.graph is None else hidden_graph(recording.graph, self),
+            memory=None if recording.memory is None else hidden_memory(recording.memory, self),
             notes=tuple(filter(None, map(self.unless_quoting, recording.notes))),
             not_seen=tuple(map(self.message, recording.not_seen)),
         )

@@ -12,6 +12,7 @@ import msgspec
 
 from gradscope.reporters.schema_v1_check import Check
 from gradscope.reporters.schema_v1_graph import Graph
+from gradscope.reporters.schema_v1_memory import Memory
 from gradscope.reporters.schema_v1_places import Location, Number, Related, Scalar
 
 
@@ -258,8 +259,8 @@ class Loop(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a command found, and the facts behind it. `check` and `graph` are null where another command
-    ran, `graph` also where there was none to take.
+    """What a command found, and the facts behind it. `check`, `graph` and `memory` are null where another
+    command ran, `graph` also where there was none to take, `memory` where nothing was measured.
     """
 
     schema_version: Literal["1"]
@@ -282,6 +283,7 @@ class Report(msgspec.Struct, frozen=True):
     loop: Loop | None
     check: Check | None
     graph: Graph | None
+    memory: Memory | None
     notes: list[str]
     not_seen: list[str]
     suppressed: list[Suppressed]

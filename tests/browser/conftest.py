@@ -30,16 +30,15 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Opens the page of a graph. Afterwards it must have logged nothing and asked for nothing."""
+def opened_file(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Opens the content of a page. Afterwards it must have logged nothing and asked for nothing."""
     heard: list[str] = []
     pages = []
 
-    def open_page(graph: AutogradGraph | Subject, view: View | None = None) -> Any:
-        subject = graph if isinstance(graph, Subject) else Subject(graph, target="train.py")
+    def open_page(content: bytes, **options: Any) -> Any:
         file = tmp_path / f"page{len(pages)}.html"
-        file.write_bytes(format_named("html").render(subject, view or View())[0].content)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        file.write_bytes(content)
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, **options)
         pages.append(page)
         page.on("console", lambda message: heard.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: heard.append(f"error: {error}"))
@@ -53,3 +52,14 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     for page in pages:
         page.close()
     assert heard == []
+
+
+@pytest.fixture
+def opened(opened_file: Callable[..., Any]) -> Callable[..., Any]:
+    """Opens the page of a graph."""
+
+    def open_page(graph: AutogradGraph | Subject, view: View | None = None) -> Any:
+        subject = graph if isinstance(graph, Subject) else Subject(graph, target="train.py")
+        return opened_file(format_named("html").render(subject, view or View())[0].content)
+
+    return open_page

@@ -8,6 +8,7 @@ from gradscope.report import Report
 from gradscope.reporters import render
 
 from . import (
+    memory_examples,
     samples,
     samples_checks,
     samples_checks_pictures,
@@ -63,6 +64,16 @@ SAMPLES: dict[str, Sample] = {
         samples_graph_pages.graph_everything,
         samples_graph_pages.graph_hostile,
         samples_graph_pages.graph_none,
+        memory_examples.memory_gpt,
+        memory_examples.memory_script,
+        memory_examples.memory_cuda,
+        memory_examples.memory_floor,
+        memory_examples.memory_fake,
+        memory_examples.memory_sweep,
+        memory_examples.memory_failures,
+        memory_examples.memory_hostile,
+        memory_examples.memory_empty,
+        memory_examples.memory_crash,
     )
 }
 

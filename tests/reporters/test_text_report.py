@@ -115,7 +115,7 @@ def test_our_own_characters_in_ascii() -> None:
     assert drawn[-1] == "a | b"
     assert drawn[0].startswith("     0 ####################   9.2e-01")
     assert all(line.isascii() for line in drawn)
-    assert page.PLAIN.keys() == set(map(ord, "█▉▊▋▌▍▎▏·"))
+    assert page.PLAIN.keys() == set(map(ord, "█▉▊▋▌▍▎▏·▓▒░▚▞"))
     assert {len(line) for line in drawn[:-1]} == {len(bars[0])}
 
 

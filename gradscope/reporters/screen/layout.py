@@ -10,12 +10,18 @@ from rich.text import Text
 from gradscope.report import Report
 from gradscope.reporters.screen.check.page import check_blocks
 from gradscope.reporters.screen.graph.page import graph_blocks
+from gradscope.reporters.screen.memory.page import memory_blocks
 from gradscope.reporters.screen.page import Page
 from gradscope.reporters.screen.trace_page import trace_blocks
 
 Blocks: TypeAlias = Callable[[Report, Page], list[list[Text]]]
 
-_PAGES: Final[dict[str, Blocks]] = {"trace": trace_blocks, "check": check_blocks, "graph": graph_blocks}
+_PAGES: Final[dict[str, Blocks]] = {
+    "trace": trace_blocks,
+    "check": check_blocks,
+    "graph": graph_blocks,
+    "memory": memory_blocks,
+}
 
 
 def report_lines(report: Report, page: Page) -> list[Text]:

@@ -36,7 +36,18 @@ STYLES: Final = {
 }
 
 # Our own drawing characters where the stream cannot encode them. User text never passes through here.
-PLAIN: Final = str.maketrans({**dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏", "."), "·": "|"})
+PLAIN: Final = str.maketrans(
+    {
+        **dict.fromkeys("█▉▊▋▌", "#"),
+        **dict.fromkeys("▍▎▏", "."),
+        "▓": "=",
+        "▒": "+",
+        "░": "-",
+        "▚": "%",
+        "▞": "/",
+        "·": "|",
+    }
+)
 
 _SPELLED: Final = {"±": "+-"}  # what rules write, where it cannot be encoded
 _JOINERS = "\u200c\u200d"  # change how neighbours are drawn, nothing else

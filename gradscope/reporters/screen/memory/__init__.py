@@ -1,0 +1,1 @@
+"""The page of `gradscope memory`, a file for each of its parts."""
