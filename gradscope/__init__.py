@@ -8,6 +8,8 @@
 
     gradscope.graph(model, batch).save("model.html")
 
+    print(gradscope.memory(model, batch, budget="8GiB"))
+
 torch is imported when one of them is first used, not when gradscope is.
 """
 
@@ -17,16 +19,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "graph", "trace"]
+__all__ = ["__version__", "check", "graph", "memory", "trace"]
 
 if TYPE_CHECKING:
     from gradscope.api import trace
     from gradscope.api_check import check
     from gradscope.api_graph import graph
+    from gradscope.api_memory import memory
 
 _HOMES = {
     "check": "gradscope.api_check",
     "graph": "gradscope.api_graph",
+    "memory": "gradscope.api_memory",
     "trace": "gradscope.api",
 }
 

@@ -13,6 +13,7 @@ from typing import NoReturn, TypeAlias
 from gradscope.environment import environment
 from gradscope.errors import Fault
 from gradscope.facts import ProgramEnd, Recording
+from gradscope.folds.storages import StorageLog
 from gradscope.folds.timeline import SliceBuffer
 from gradscope.judging import judged
 from gradscope.loader.candidates import the_one
@@ -43,7 +44,13 @@ def trace_target(
     if not target.is_program:
         model = Model(target, options, placement)
         _keep(model, models)
-        return record(model.run, watch, graph_of=options.graph_of, timeline=options.timeline)
+        return record(
+            model.run,
+            watch,
+            graph_of=options.graph_of,
+            timeline=options.timeline,
+            storages=options.storages,
+        )
     script = Script(target)
     recording = _record_script(script, options, placement, watch)
     if _ran_nothing(recording) and script.main is not None:
@@ -75,6 +82,7 @@ def _record_script(script: Script, options: Options, placement: Placement, watch
         whole_program=True,
         graph_of=options.graph_of,
         timeline=options.timeline,
+        storages=options.storages,
     )
 
 
@@ -109,6 +117,7 @@ def _trace_the_one(
         watch,
         graph_of=options.graph_of,
         timeline=options.timeline,
+        storages=options.storages,
     )
     taken = f"{target.text} calls no backward itself; its module {name} was traced instead"
     notes = dict.fromkeys((taken, *first.notes, *recording.notes))
@@ -131,20 +140,21 @@ def record(
     whole_program: bool = False,
     graph_of: int | None = None,
     timeline: SliceBuffer | None = None,
+    storages: StorageLog | None = None,
 ) -> Recording:
     """Runs a program under a recorder. A fault of the recorder is raised only when the program has ended.
 
     A `whole_program` is waited for until its threads have ended too; nothing of it can run afterwards.
     `graph_of` is the number of the backward pass whose graph is taken down; `timeline` takes what
-    happened when.
+    happened when, `storages` the life of every storage.
     """
     process = os.getpid()
-    recorder, fault = _installed(max_steps, watch, graph_of, timeline)
+    recorder, fault = _installed(max_steps, watch, graph_of, timeline, storages)
     if recorder is None:
         end = run_to_end(lambda: run(_unheard), _unheard, whole_program=whole_program)
         raise _fault("the recorder could not be installed", end) from fault
     try:
-        with _callers_hidden():
+        with callers_hidden():
             end = run_to_end(
                 lambda: run(recorder.note),
                 recorder.ended_by,
@@ -164,10 +174,16 @@ def record(
 
 
 def _installed(
-    max_steps: int | None, watch: Watch | None, graph_of: int | None, timeline: SliceBuffer | None
+    max_steps: int | None,
+    watch: Watch | None,
+    graph_of: int | None,
+    timeline: SliceBuffer | None,
+    storages: StorageLog | None,
 ) -> tuple[Recorder | None, Exception | None]:
     try:
-        recorder = Recorder(max_steps=max_steps, progress=watch, graph_of=graph_of, timeline=timeline)
+        recorder = Recorder(
+            max_steps=max_steps, progress=watch, graph_of=graph_of, timeline=timeline, storages=storages
+        )
         recorder.__enter__()
     except Exception as error:  # noqa: BLE001  the program must run all the same
         return None, error
@@ -175,7 +191,7 @@ def _installed(
 
 
 @contextmanager
-def _callers_hidden() -> Iterator[None]:
+def callers_hidden() -> Iterator[None]:
     """Keeps what called us (click, the command's own script) from being taken for lines of the program."""
     hidden = []
     frame: FrameType | None = sys._getframe(1)

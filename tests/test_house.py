@@ -182,11 +182,12 @@ def test_what_needs_no_torch_does_not_import_it(program: str) -> None:
 
 
 def test_public_names() -> None:
-    assert gradscope.__all__ == ["__version__", "check", "graph", "trace"]
+    assert gradscope.__all__ == ["__version__", "check", "graph", "memory", "trace"]
     assert set(gradscope.__all__) <= set(dir(gradscope))
     assert callable(gradscope.trace)
     assert callable(gradscope.check)
     assert callable(gradscope.graph)
+    assert callable(gradscope.memory)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = gradscope.nothing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from gradscope.facts.memory import MemoryKind, MemoryPhase, Moment
@@ -50,7 +50,8 @@ class StorageLog:
         """What the program does from now on."""
         if phase is not self.phase:
             self.phase = phase
-            self._phases.append((self.now, phase))
+            if self.is_complete:
+                self._phases.append((self.now, phase))
             self._look()
 
     def born(self, size: int, maker: int = NO_MAKER, kind: MemoryKind = MemoryKind.OTHER) -> int:
@@ -113,6 +114,24 @@ class StorageLog:
         for number in self.alive_after(event):
             sums[self._kinds[number]] += self.sizes[number]
         return {kind: size for kind, size in zip(KINDS, sums, strict=True) if size}
+
+    def kinds_at(self, events: Iterable[int]) -> dict[int, dict[MemoryKind, int]]:
+        """`kinds_after` of several events, in one pass."""
+        wanted = set(events)
+        sums, found = [0] * len(KINDS), {}
+        for index, signed in enumerate(self._events):
+            if signed > 0:
+                sums[self._kinds[signed - 1]] += self.sizes[signed - 1]
+            else:
+                sums[self._kinds[-signed - 1]] -= self.sizes[-signed - 1]
+            if index in wanted:
+                found[index] = dict(_nonzero(sums))
+        return found
+
+    def born_at(self, event: int) -> int | None:
+        """The number of the storage whose birth the event of that index was, None for a death."""
+        signed = self._events[event] if 0 <= event < len(self._events) else 0
+        return signed - 1 if signed > 0 else None
 
     def lives(self) -> tuple[array[int], array[int]]:
         """The indices of the birth and of the death of every storage; a death that did not come is -1."""

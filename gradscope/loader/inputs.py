@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from gradscope.errors import InputError, did_you_mean
 from gradscope.loader.expressions import describe, read_input
@@ -32,7 +33,7 @@ class Inputs:
 
         They are leaves, which require a gradient where these do.
         """
-        return self._changed(lambda tensor: tensor.detach().clone().requires_grad_(tensor.requires_grad))
+        return self.changed(lambda tensor: tensor.detach().clone().requires_grad_(tensor.requires_grad))
 
     def placed(self, device: torch.device, dtype: torch.dtype | None) -> Inputs:
         """On `device`, and floating-point tensors in `dtype` where one is given."""
@@ -41,9 +42,10 @@ class Inputs:
             to = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
             return tensor.detach().to(device=device, dtype=to).requires_grad_(tensor.requires_grad)
 
-        return self._changed(place)
+        return self.changed(place)
 
-    def _changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Inputs:
+    def changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Inputs:
+        """The same arguments, with every tensor among them changed."""
         # Not the program's doing: the recorder must not take the detach for a cut of its value's way.
         with torch._C.DisableTorchFunction():
             args = tuple(_mapped(change, value) for value in self.args)
@@ -131,8 +133,12 @@ def _arguments(value: Any, source: str) -> Inputs:
 def _read_file(path: str) -> Any:
     if not os.path.isfile(path):
         raise InputError(f"no such file: {path}  (--inputs)")
-    if path.endswith(".safetensors"):
-        return _read_safetensors(path)
+    # The file's tensors are real whatever mode is on; the caller places them.
+    with unset_fake_temporarily():
+        return _read_safetensors(path) if path.endswith(".safetensors") else _read_saved(path)
+
+
+def _read_saved(path: str) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001  torch's own reason is the message

@@ -56,10 +56,16 @@ class Model:
 
     def trace(self, found: object, name: str, module: ModuleType, note: Note) -> None:
         """Builds `found`, finds its inputs and loss, and runs the passes."""
+        work, output = self.prepare(found, name, module, note)
+        self.work = work
+        self._passes(work, output, note)
+
+    def prepare(self, found: object, name: str, module: ModuleType, note: Note) -> tuple[Work, Any]:
+        """The step to run, and the first output where finding out what `found` is has produced one."""
         given = given_inputs(self.options, module)
         subject, output = _build(found, name, given)
         if isinstance(subject, nn.Module):
-            subject.to(device=self.placement.device, dtype=self.placement.dtype)
+            self.place(subject)
             inputs = given if given is not None else self._guessed(subject, name, note)
             check_fits(f"{type(subject).__name__}.forward", subject.forward, inputs)
         else:
@@ -75,8 +81,11 @@ class Model:
             placement=self.placement,
             optimizer=make_optimizer(self.options.optimizer, subject),
         )
-        self.work = work
-        self._passes(work, output, note)
+        return work, output
+
+    def place(self, subject: nn.Module) -> None:
+        """Puts a module on the device, in the dtype, that were asked for."""
+        subject.to(device=self.placement.device, dtype=self.placement.dtype)
 
     def _guessed(self, subject: nn.Module, name: str, note: Note) -> Inputs:
         """Inputs guessed from the first layer: the first of several shapes that forward takes."""

@@ -22,7 +22,10 @@ products is recomputed), or the path, below the block, of a module inside it tha
 class BlockModule:
     """A module that can be checkpointed: `path` below the root module number `root` of the work.
 
-    `options` are the choices that it has, NONE first. `reason` says why it has no other.
+    `options` are the choices that it has, NONE first. `reason` says why it has no other. In one step its
+    forward is called `calls` times and saves `saved` bytes, all calls together. `changes` are the names,
+    below it, of the buffers that its forward changes: a recomputation must not change them again.
+    `products` are the ops whose outputs SELECTIVE keeps, as torch names them ("addmm.default").
     """
 
     root: int
@@ -30,6 +33,10 @@ class BlockModule:
     module: nn.Module
     options: Choices = (NONE, BLOCK, SELECTIVE)
     reason: str | None = None
+    calls: int = 1
+    saved: int = 0
+    changes: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

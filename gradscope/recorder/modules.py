@@ -12,7 +12,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +59,16 @@ class Root:
         return loc.location() if loc is not None else None
 
 
+class RootCalls(Protocol):
+    """What is told of every call of a root module in the program's own thread."""
+
+    def began(self, module: nn.Module, root: Root, args: Any) -> None:
+        """The call begins; keyword arguments are in torch's frame only."""
+
+    def ended(self, root: Root, output: Any) -> None:
+        """It ended; `output` is None where it raised."""
+
+
 class Modules:
     """The running module's path in `now.module`, and the tables behind it."""
 
@@ -70,6 +80,7 @@ class Modules:
         self._root: Root | None = None
         self.roots: list[Root] = []
         self.called: Callable[[PhaseKind, Loc, str], None] = _unheard
+        self.root_calls: RootCalls | None = None
         self._training: dict[int, bool] = {}
         self._strangers: dict[int, tuple[weakref.ref[Tensor], str, str]] = {}
         self._registered: dict[int, tuple[weakref.ref[Any], Loc]] = {}
@@ -94,6 +105,8 @@ class Modules:
         try:
             with torch._C.DisableTorchFunction():
                 self._begin(module)
+                if self.root_calls is not None and self._root is not None and self._stack[-1][3] is None:
+                    self.root_calls.began(module, self._root, args)
         except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
             now.fault("module", error)
 
@@ -117,7 +130,9 @@ class Modules:
         if torch.compiler.is_compiling() or threading.get_ident() != self._thread:
             return
         if self._stack:
-            now = self._now
+            now, root = self._now, self._root
+            if self.root_calls is not None and root is not None and self._stack[-1][3] is None:
+                now.guarded("the end of a root module", self.root_calls.ended, root, output)
             now.module, now.root_call, now.root, self._root = self._stack.pop()
 
     def _root_of(self, module: nn.Module) -> Root:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import CO_OPTIMIZED
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from gradscope.recorder.places import is_inner
 
+_OURS = 3  # references: the frame's, ours, and that of the call which counts them
 _arguments: dict[str, Any] = {}  # of the call that gradscope itself makes: no frame of the program has them
 
 
@@ -31,10 +33,25 @@ def user_frames(start: FrameType | None = None) -> Iterator[FrameType]:
         frame = frame.f_back  # type: ignore[assignment]
 
 
+def variables_of(frame: FrameType) -> dict[str, Any]:
+    """The variables of a frame by name.
+
+    Before Python 3.13 asking a function's frame leaves a copy of them in it, which would keep tensors alive
+    that the function has let go of: it is emptied, unless the function has asked for it too (`locals()`).
+    """
+    seen: dict[str, Any] = frame.f_locals
+    if type(seen) is not dict or not frame.f_code.co_flags & CO_OPTIMIZED:
+        return seen
+    found = seen.copy()
+    if sys.getrefcount(seen) <= _OURS:
+        seen.clear()
+    return found
+
+
 def variable_spaces() -> list[dict[str, Any]]:
     """The program's variables by name: locals of its frames, innermost first, then globals."""
     frames = list(user_frames()) or [f for top in sys._current_frames().values() for f in user_frames(top)]
-    spaces: list[dict[str, Any]] = [frame.f_locals for frame in frames]
+    spaces: list[dict[str, Any]] = [variables_of(frame) for frame in frames]
     if frames:
         spaces.append(frames[-1].f_globals)
     spaces.append(_arguments)

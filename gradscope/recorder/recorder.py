@@ -12,12 +12,22 @@ from typing import Self
 import torch
 
 from gradscope import syntax
-from gradscope.facts import AutogradGraph, ModuleFact, NonleafGradRead, ProgramEnd, Rebinding, Recording
+from gradscope.facts import (
+    AutogradGraph,
+    MemoryUse,
+    ModuleFact,
+    NonleafGradRead,
+    ProgramEnd,
+    Rebinding,
+    Recording,
+)
 from gradscope.finding import Location
 from gradscope.folds.accumulation import Accumulation
+from gradscope.folds.storages import StorageLog
 from gradscope.folds.timeline import SliceBuffer
 from gradscope.recorder import warning_origin
 from gradscope.recorder.backward import BackwardWatch
+from gradscope.recorder.checkpoints import CheckpointWatch
 from gradscope.recorder.constructors import Constructors
 from gradscope.recorder.creation import NodeBirths
 from gradscope.recorder.engines.watch import EngineWatch
@@ -27,6 +37,8 @@ from gradscope.recorder.graphs.capture import GraphCapture
 from gradscope.recorder.inplace import WriteLog
 from gradscope.recorder.last_call import refused_by
 from gradscope.recorder.leaves import Leaves
+from gradscope.recorder.memory.facts import MemoryFacts
+from gradscope.recorder.memory.watch import MemoryWatch
 from gradscope.recorder.memory_aliases import MemoryAliases
 from gradscope.recorder.mode import OpObserver, ValueMode
 from gradscope.recorder.modules import Modules
@@ -79,7 +91,8 @@ class Recorder:
 
     `max_steps` ends the program after that many optimizer steps, by raising `StepLimit` out of it.
     `progress` is called after every backward. `graph_of` is the number, from 1, of the backward pass whose
-    graph is taken down. `timeline` takes the slices of what happened when. One recorder records one run.
+    graph is taken down. `timeline` takes the slices of what happened when, `storages` the life of every
+    storage. One recorder records one run.
     """
 
     def __init__(
@@ -88,6 +101,7 @@ class Recorder:
         progress: Callable[[Progress], None] | None = None,
         graph_of: int | None = None,
         timeline: SliceBuffer | None = None,
+        storages: StorageLog | None = None,
     ) -> None:
         self._progress = progress
         self._patches = Patches()
@@ -135,6 +149,7 @@ class Recorder:
         self._pickles = Pickles(now, self.values)
         self._constructors = Constructors(now, self.values, self._specials)
         self._observer = _Observer(self._writes, self._reads, self._failures, self.watchers)
+        self._checkpoints = CheckpointWatch(now, self._failures.add, self._leaves.name_of, self._writes)
         self._regions = Regions(now, self.values, self._new_mode, self.not_seen)
         self._precision = Precision(self.note)
         self._accumulation = Accumulation()
@@ -144,6 +159,9 @@ class Recorder:
         if timeline is not None:
             self._timeline = Timeline(now, timeline, self._leaves.known_name)
             self._regions.opaque_call = self._timeline.opaque
+        self._memory: MemoryWatch | None = None
+        if storages is not None:
+            self._memory = MemoryWatch(now, storages, self._modules, graph_of)
         self._mode = self._new_mode()
         self._mode.watching_results = True
 
@@ -162,6 +180,8 @@ class Recorder:
         try:
             if self._timeline is not None:
                 self._timeline.install_first(self._patches)
+            if self._memory is not None:
+                self._memory.install_first(self._patches)
             for part in (
                 self._births,
                 self._writes,
@@ -174,6 +194,7 @@ class Recorder:
                 self._precision,
                 self._constructors,
                 self._pickles,
+                self._checkpoints,
                 self._hooks,
                 self._engines,
             ):
@@ -181,6 +202,8 @@ class Recorder:
             if self._timeline is not None:
                 self._timeline.install(self._patches)
             warning_origin.install(self._patches)
+            if self._memory is not None:
+                self._memory.install(self._patches)
             self._mode.__enter__()  # type: ignore[no-untyped-call]
         except BaseException:
             self._patches.undo()
@@ -326,8 +349,11 @@ class Recorder:
                 *self._engines.chains(_expression_of),
             ),
             hooks=self._hooks.facts(self._leaves.name_of),
+            severing_checkpoints=self._checkpoints.severing(),
+            recomputed_ops=(*self._checkpoints.recomputed(), *self._failures.facts("recomputed_ops")),
             loop=self._order.phases.fact(),
             graph=self._graph(),
+            memory=self._memory_use(),
             notes=(*self._notes, *filter(None, [self._accumulation.note()]), *self._engines.notes()),
             not_seen=(*self._not_seen, *self._faults()),
         )
@@ -339,6 +365,12 @@ class Recorder:
         passes = sorted((*self._backwards.passes(), *self._engines.passes()), key=lambda each: each[1])
         by_torch = self._capture.fact(self._leaves.name_of, _expression_of, passes)
         return by_torch if by_torch is not None else self._engines.graph(passes)
+
+    def _memory_use(self) -> MemoryUse | None:
+        if self._memory is None:
+            return None
+        is_cut_short = self._error is not None
+        return MemoryFacts(self._memory, self._modules, _device(), is_cut_short=is_cut_short).fact()
 
     def _reads_at_the_end(self) -> tuple[tuple[Rebinding, ...], tuple[NonleafGradRead, ...]]:
         """The `.grad` facts, with the one that ended the program: there, or of the None it got there."""
@@ -377,7 +409,9 @@ class Recorder:
             *hidden,
             *self.watchers.not_seen(),
             *self._order.not_seen(),
+            *self._checkpoints.not_seen(),
             *self._engines.not_seen(),
+            *(self._memory.not_seen() if self._memory is not None else ()),
             *(f"a fault of gradscope's own, {count} time(s): {text}" for text, count in faults.items()),
         )
 

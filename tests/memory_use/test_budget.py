@@ -42,7 +42,7 @@ def test_what_is_no_amount(text: str) -> None:
 
 
 def test_a_unit_that_is_none() -> None:
-    with pytest.raises(UsageError, match="no unit GoB.*GB"):
+    with pytest.raises(UsageError, match=r"no unit GoB.*GB"):
         parse_budget("8GoB")
 
 

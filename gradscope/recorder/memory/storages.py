@@ -32,18 +32,33 @@ class _Death(ref[torch.UntypedStorage]):
 class LiveStorages(TorchDispatchMode):
     """Tells `log` of every storage while it is entered, and of deaths until it is closed.
 
-    `maker` is asked, at every birth, for what made it; it is given the op. Works on every device, and on
-    fake tensors where it is entered inside their mode. The ops of every thread that inherits the mode
-    count, those of the engine's threads included.
+    `maker` is asked, at every birth, for what made it; it is given the op, and a storage for which it says
+    None is not counted. Works on every device, and on fake tensors where it is entered inside their mode.
+    The ops of every thread that inherits the mode count, those of the engine's threads included. `unseen`
+    counts tensors that would not tell their memory. Without `with_meta` tensors that have shapes but no
+    memory (of the meta device, fake ones) do not count.
     """
 
-    def __init__(self, log: StorageLog, maker: Callable[[Any], int] | None = None) -> None:
+    def __init__(
+        self,
+        log: StorageLog,
+        maker: Callable[[Any], int | None] | None = None,
+        *,
+        with_meta: bool = True,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's own
         self.log = log
         self._maker = maker
         self._alive: dict[int, _Death] = {}
         self._lock = threading.RLock()
         self._closed = False
+        self.with_meta = with_meta
+        self.unseen = 0
+
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """A program that compiles goes on compiling: what its kernels allocate inside is not seen."""
+        return True
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -57,13 +72,17 @@ class LiveStorages(TorchDispatchMode):
         return output
 
     def _saw(self, tensor: Tensor, func: Any) -> None:
-        for storage in storages_of(tensor):
-            key = storage._cdata
-            if key not in self._alive:
-                size = storage.nbytes()
-                if size:
-                    maker = self._maker(func) if self._maker is not None else NO_MAKER
-                    self._born(storage, key, size, maker, MemoryKind.OTHER)
+        try:
+            for storage in storages_of(tensor):
+                key = storage._cdata
+                if key not in self._alive:
+                    size = self._size(storage)
+                    if size:
+                        maker = self._maker(func) if self._maker is not None else NO_MAKER
+                        if maker is not None:
+                            self._born(storage, key, size, maker, MemoryKind.OTHER)
+        except (RuntimeError, NotImplementedError):  # it has no memory that can be asked for
+            self.unseen += 1
 
     def hold(self, tensors: Iterable[Tensor], kind: MemoryKind) -> None:
         """Counts tensors that exist already, and says what they are for; known ones are only labelled."""
@@ -72,7 +91,7 @@ class LiveStorages(TorchDispatchMode):
                 known = self._alive.get(storage._cdata)
                 if known is not None:
                     self.log.label(known.number, kind)
-                elif size := storage.nbytes():
+                elif size := self._size(storage):
                     self._born(storage, storage._cdata, size, NO_MAKER, kind)
 
     def numbers(self, tensor: Tensor) -> list[int]:
@@ -80,11 +99,25 @@ class LiveStorages(TorchDispatchMode):
         keys = (storage._cdata for storage in storages_of(tensor))
         return [self._alive[key].number for key in keys if key in self._alive]
 
+    def counted(self, tensor: Tensor, kind: MemoryKind) -> list[int]:
+        """The numbers of the storages behind a tensor; one that is not known is counted from now on."""
+        found = []
+        for storage in storages_of(tensor):
+            key = storage._cdata
+            if key not in self._alive and (size := self._size(storage)):
+                self._born(storage, key, size, NO_MAKER, kind)
+            if key in self._alive:
+                found.append(self._alive[key].number)
+        return found
+
     def close(self) -> None:
         """Ends the log: deaths from now on are not told."""
         with self._lock:
             self._closed = True
             self._alive.clear()
+
+    def _size(self, storage: torch.UntypedStorage) -> int:
+        return storage.nbytes() if self.with_meta or storage.device.type != "meta" else 0
 
     def _born(self, storage: torch.UntypedStorage, key: int, size: int, maker: int, kind: MemoryKind) -> None:
         with self._lock:
@@ -109,6 +142,8 @@ def storages_of(tensor: Tensor) -> Iterator[torch.UntypedStorage]:
             yield from storages_of(getattr(tensor, name))
         return
     if tensor.layout is torch.strided:
+        while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+            tensor = torch._C._functorch.get_unwrapped(tensor)
         yield tensor.untyped_storage()
         return
     with torch._C.DisableTorchFunction():
