@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests import started
+
+# Before torch is imported: with a thread for every core in every worker of xdist, they wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -14,6 +20,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the stored outputs anew instead of comparing with them",
     )
+    parser.addoption(
+        "--fresh",
+        action="store_true",
+        help="start every command in a new Python, never in one that has imported torch already (slow)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    started.always_fresh |= config.getoption("--fresh")
 
 
 @pytest.fixture

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import shlex
-import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,6 +24,7 @@ from gradscope.checker.process.request import Request
 from gradscope.facts import CheckedFunction, Curve, Outcome, Recording, Way
 from gradscope.finding import Finding, Severity
 from gradscope.loader.target import Kind, Target
+from tests.started import python
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples" / "checks"
 
@@ -246,16 +244,8 @@ def test_torch_func_and_the_closed_forms_agree() -> None:
 
 def test_the_command_says_the_same_and_its_status_is_right(tmp_path: Path) -> None:
     report_file = tmp_path / "report.json"
-    command = [sys.executable, "-m", "gradscope", "check", *commands("by_hand")[1]]
-    done = subprocess.run(
-        [*command, "--format", "json", "--output", str(report_file)],
-        cwd=FOLDER.parent.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=300,
-    )
+    options = ["--format", "json", "--output", str(report_file)]
+    done = python(["-m", "gradscope", "check", *commands("by_hand")[1], *options], cwd=FOLDER.parent.parent)
     assert done.returncode == 1, done.stderr
     (finding,) = json.loads(report_file.read_text(encoding="utf-8"))["findings"]
     assert [(finding["code"], finding["location"]["line"])] == marked("by_hand")

@@ -7,10 +7,7 @@ finding in `# <- raises`. Examples without a mark are healthy: nothing may be sa
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -20,11 +17,14 @@ from identity.running import Run, run_recorded
 
 from gradscope import engine
 from gradscope.facts import ChainRow
+from tests.started import python
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 FOUND = {
     "backward_twice": ["GS301"],
+    "checkpoint_recomputed": ["GS702"],
+    "checkpoint_severed": ["GS701"],
     "data_mutated": ["GS203"],
     "dead_relu": ["GS108"],
     "detach_shares_memory": ["GS201"],
@@ -68,6 +68,7 @@ HEALTHY = [
     "backward_twice_saved_nothing",
     "branch",
     "chain_rule",
+    "checkpoint",
     "create_graph",
     "detach",
     "dqn_target",
@@ -417,15 +418,8 @@ def test_a_second_derivative_has_its_own_table():
 )
 def test_the_command_says_the_same_and_its_status_is_right(name, status, tmp_path):
     report_file = tmp_path / "report.json"
-    command = [sys.executable, "-m", "gradscope", "trace", str(EXAMPLES / f"{name}.py")]
-    done = subprocess.run(
-        [*command, "--format", "json", "--output", str(report_file)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=300,
-    )
+    options = ["--format", "json", "--output", str(report_file)]
+    done = python(["-m", "gradscope", "trace", str(EXAMPLES / f"{name}.py"), *options], cwd=Path.cwd())
     assert done.returncode == status, done.stderr
     assert done.stdout == recorded(name).stdout
     if status != 2:

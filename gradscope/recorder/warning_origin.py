@@ -59,6 +59,6 @@ def install(patches: Patches) -> None:
 
 def _forget_ours() -> None:
     """Without its registry, a module of ours never counts as having warned already."""
-    for module in list(sys.modules.values()):
-        if module is torch.overrides or getattr(module, "__name__", "").startswith("gradscope."):
+    for name, module in list(sys.modules.items()):
+        if module is torch.overrides or name.startswith("gradscope."):
             vars(module).pop("__warningregistry__", None)

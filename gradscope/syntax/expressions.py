@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from gradscope.syntax.names import targets_of
 from gradscope.syntax.trees import dotted, parse, statements
 
 
+@lru_cache(maxsize=1024)
 def expression_at(
     source: str, line: int, column: int, end_line: int, end_column: int
 ) -> tuple[str | None, str | None]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+
+from tests.started import environment, python
+
+__all__ = ["Ran", "environment", "gradscope", "write"]
 
 
 @dataclass(frozen=True)
@@ -19,24 +20,9 @@ class Ran:
     err: str
 
 
-def environment() -> dict[str, str]:
-    """One thread, 80 columns, no colour, whatever this machine has."""
-    kept = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "PYTHONWARNINGS")}
-    return {**kept, "OMP_NUM_THREADS": "1", "COLUMNS": "80", "NO_COLOR": "1", "CUDA_VISIBLE_DEVICES": ""}
-
-
-def gradscope(*words: str, cwd: Path, stdin: str | None = None) -> Ran:
-    """Runs one command to its end."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gradscope", *words],
-        cwd=cwd,
-        env=environment(),
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=300,
-    )
+def gradscope(*words: str, cwd: Path, stdin: str | None = None, fresh: bool = False) -> Ran:
+    """Runs one command to its end; `fresh` in a new Python, and not in one that has imported torch."""
+    done = python(["-m", "gradscope", *words], cwd=cwd, stdin=stdin, fresh=fresh)
     return Ran(done.returncode, done.stdout, done.stderr)
 
 

@@ -191,6 +191,19 @@ def test_the_line_that_hangs_or_crashes_is_told(
     assert line in text[at["line"] - 1]
 
 
+def test_a_crash_in_a_new_python(tmp_path: Path) -> None:
+    head, crashes, leaves = (BAD.index(f"    class {name}") for name in ("Raises", "Crashes", "Leaves"))
+    text = BAD[:head] + BAD[crashes:leaves]
+    write(tmp_path, "bad.py", text + SQUARE.partition("from torch.autograd import Function\n")[2])
+    ran = gradscope("check", "bad.py", "--format", "json", cwd=tmp_path, fresh=True)
+    functions = checked(json_of(ran))
+    assert functions["Crashes"]["failure"] == "forward crashed the process (SIGSEGV)"
+    line = functions["Crashes"]["failed_at"]["line"]
+    assert "ctypes" in (tmp_path / "bad.py").read_text(encoding="utf-8").splitlines()[line - 1]
+    assert functions["Square"]["failure"] == ""
+    assert ran.status == 3
+
+
 def test_what_the_file_prints_does_not_disturb_the_report(bad: tuple[Ran, dict[str, Any]]) -> None:
     assert "imported" in bad[0].err
 
@@ -200,7 +213,8 @@ def test_what_the_file_prints_does_not_disturb_the_report(bad: tuple[Ran, dict[s
 
 def test_a_wrong_gradient_is_1(tmp_path: Path) -> None:
     write(tmp_path, "ops.py", SQUARE + TRIPLE)
-    ran = gradscope("check", "ops.py", "--format", "json", "--output", "report.json", cwd=tmp_path)
+    words = ("check", "ops.py", "--format", "json", "--output", "report.json")
+    ran = gradscope(*words, cwd=tmp_path, fresh=True)
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert [(found["code"], found["location"]["line"]) for found in report["findings"]] == [("GS601", 23)]
     assert ran.status == 1

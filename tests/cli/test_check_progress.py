@@ -7,7 +7,7 @@ import pytest
 from gradscope import checking
 from gradscope.checker.process.messages import Began, Found, Stage
 from gradscope.checker.process.request import Request
-from gradscope.commands.check import _Line
+from gradscope.commands._stage_line import StageLine
 from gradscope.facts import CheckedFunction, SubjectKind
 from gradscope.loader.target import Kind, Target
 
@@ -36,14 +36,14 @@ def test_a_program_that_takes_its_time_is_explained() -> None:
 
 
 def test_what_is_over_soon_is_not_said(capsys: pytest.CaptureFixture[str]) -> None:
-    with _Line() as line:
+    with StageLine() as line:
         line.show("running ops.py", 60.0)
         line.show("1 of 1: First", 0.0)
     assert capsys.readouterr().err == "\rgradscope: 1 of 1: First\r"  # no colour where it is captured
 
 
 def test_what_goes_on_is_a_line_that_stays(capsys: pytest.CaptureFixture[str]) -> None:
-    with _Line() as line:
+    with StageLine() as line:
         line.show("running ops.py", 0.001)
         assert line._later is not None
         line._later.join(10.0)

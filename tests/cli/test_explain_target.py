@@ -56,7 +56,7 @@ def program(folder: Path) -> None:
 
 def test_the_lines_of_an_op(tmp_path: Path) -> None:
     program(tmp_path)
-    ran = gradscope("explain", "MulBackward0", "train.py", cwd=tmp_path)
+    ran = gradscope("explain", "MulBackward0", "train.py", cwd=tmp_path, fresh=True)
     assert ran.status == ExitStatus.OK, ran.err
     assert ran.out.startswith("training\nMulBackward0\nmul.Tensor(")
     used = ran.out[ran.out.index("Used in train.py") :].splitlines()

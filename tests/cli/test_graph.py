@@ -72,7 +72,8 @@ def test_the_ending_of_the_file_is_the_format(
 
 
 def test_a_machine_format_without_a_file_has_stdout_to_itself(folder: Path) -> None:
-    ran = gradscope("graph", "train.py", "--format", "json", "--backward", "3", cwd=folder)
+    words = ("graph", "train.py", "--format", "json", "--backward", "3")
+    ran = gradscope(*words, cwd=folder, fresh=True)
     assert ran.status == ExitStatus.OK
     report = json.loads(ran.out)
     assert report["command"] == "graph"

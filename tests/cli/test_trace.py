@@ -81,7 +81,7 @@ def test_machine_formats_have_stdout_to_themselves(tmp_path: Path) -> None:
     os.chdir("/")
     """,
     )
-    ran = gradscope("trace", "loud.py", "--format", "json", cwd=tmp_path)
+    ran = gradscope("trace", "loud.py", "--format", "json", cwd=tmp_path, fresh=True)
     assert ran.status == 1
     report = json.loads(ran.out)
     assert report["target"] == "loud.py"
@@ -138,7 +138,7 @@ def test_a_script_with_processes_threads_an_exit_function_and_a_status(tmp_path:
             sys.exit(3)
     """
     write(tmp_path, "program.py", program)
-    ran = gradscope("trace", "program.py", cwd=tmp_path)
+    ran = gradscope("trace", "program.py", cwd=tmp_path, fresh=True)
     assert ran.status == 3
     assert ran.out == "True\npool\nend of main\nthread done\nexit function\n"
     assert "1 backward watched" in ran.err
@@ -175,7 +175,7 @@ def test_an_exception_shows_the_programs_frames_and_what_was_recorded(tmp_path: 
         combine(weight.detach())
     """
     write(tmp_path, "program.py", program)
-    ran = gradscope("trace", "program.py", cwd=tmp_path)
+    ran = gradscope("trace", "program.py", cwd=tmp_path, fresh=True)
     assert ran.status == 3
     assert 'program.py", line 6, in combine' in ran.err
     assert "RuntimeError: " in ran.err

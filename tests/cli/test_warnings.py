@@ -34,5 +34,5 @@ def test_warnings_name_the_same_places(tmp_path: Path) -> None:
         check=True,
     )
     assert plain.stderr.count("beyond") == 1
-    ran = gradscope("trace", "train.py", cwd=tmp_path)
+    ran = gradscope("trace", "train.py", cwd=tmp_path, fresh=True)
     assert ran.err.startswith(plain.stderr)

@@ -16,9 +16,8 @@ DTYPES = (torch.float64, torch.float32, torch.complex128, torch.bfloat16, torch.
 
 def all_ops() -> list[Any]:
     """Those with a backward, in a fixed order. Raises ImportError without what torch's tests need."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from torch.testing._internal.common_methods_invocations import op_db
+    from tests.opinfos import op_db
+
     ops = [op for op in op_db if op.supports_autograd]
     return sorted(ops, key=lambda op: (op.name, op.variant_test_name))
 

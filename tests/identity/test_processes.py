@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
+
+from tests.started import python
 
 from .running import PROGRAMS, difference
 
@@ -33,14 +34,13 @@ def test_trace_leaves_the_program_alone(command, tmp_path):
     target = str(PROGRAMS / script)
     report_file = tmp_path / "report.json"
     options = ["--format", "json", "--output", str(report_file)]
-    plain = _start([sys.executable, target, *arguments])
-    traced = _start([sys.executable, "-m", "gradscope", "trace", target, *options, "--", *arguments])
-    plain_out, plain_err = plain.communicate(timeout=300)
-    traced_out, traced_err = traced.communicate(timeout=300)
+    plain = python([target, *arguments], cwd=Path.cwd())
+    words = ["-m", "gradscope", "trace", target, *options, "--", *arguments]
+    traced = python(words, cwd=Path.cwd())
 
-    assert plain.returncode == 0, plain_err.decode()
-    assert traced.returncode == 0, traced_err.decode()
-    assert plain_out == traced_out, difference(plain_out.decode(), traced_out.decode())
+    assert plain.returncode == 0, plain.stderr
+    assert traced.returncode == 0, traced.stderr
+    assert plain.stdout == traced.stdout, difference(plain.stdout, traced.stdout)
     report = json.loads(report_file.read_text(encoding="utf-8"))
     findings = [f"{f['code']} {f['location']}: {f['message']}" for f in report["findings"]]
     assert not findings, "\n".join(findings)
@@ -48,8 +48,3 @@ def test_trace_leaves_the_program_alone(command, tmp_path):
     assert report["parameters"], "no parameter was seen"
     if script == "compiled.py":
         assert any("compile" in sentence for sentence in report["not_seen"]), report["not_seen"]
-
-
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)

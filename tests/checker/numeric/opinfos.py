@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 from torch.testing._internal.autograd_function_db import autograd_function_db
-from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils import _pytree as pytree
 
 from gradscope.checker.numeric import Comparison, compare
 from gradscope.checker.point import Deadline, Point, Sample
 from gradscope.checker.subject import Subject
 from gradscope.facts.checks import SubjectKind
+from tests.opinfos import op_db
 
 _MOST_ELEMENTS = 100
 CORPORA = {"op_db": op_db, "autograd_function_db": autograd_function_db}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
+
+from tests.started import python
 
 PROGRAM = """
 import torch
@@ -26,12 +27,6 @@ print("alive")
 
 
 @pytest.mark.parametrize("look", ["nodes, leaves = walk([y]); del nodes", "g = gradscope.graph(y)"])
-def test_the_process_outlives_it(look: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(look=look)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def test_the_process_outlives_it(look: str, tmp_path: Path) -> None:
+    done = python(["-c", PROGRAM.format(look=look)], cwd=tmp_path)
     assert done.stdout == "alive\n", (done.returncode, done.stderr)
