@@ -17,7 +17,7 @@ from gradscope.loader.work import Work
 from gradscope.memory_use.budget import Budget
 from gradscope.memory_use.fakes import fake_work
 from gradscope.memory_use.fitting import TooLargeError, limited_log, told_in_full
-from gradscope.memory_use.measuring import clean_up
+from gradscope.memory_use.measuring import clean_up, is_memory_error
 from gradscope.memory_use.whole import Wanted, compared
 from gradscope.recorder.memory.alone import MemoryRecorder
 from gradscope.recorder.sources import collect_sources
@@ -94,7 +94,9 @@ def _is_comparable(recording: Recording) -> bool:
     """Whether its step can be run again: it did not fail, or for want of memory only."""
     program = recording.program
     failed = program.error is not None or program.exit_status != 0 or program.interrupted
-    return not failed or (program.error is not None and program.error.type.endswith("OutOfMemoryError"))
+    if not failed or program.error is None:
+        return not failed
+    return is_memory_error(program.error.type.rpartition(".")[2], program.error.message)
 
 
 def _on_fakes(target: Target, options: Options, request: Request, say: Say) -> Recording:

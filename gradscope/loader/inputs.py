@@ -33,7 +33,10 @@ class Inputs:
 
         They are leaves, which require a gradient where these do.
         """
-        return self.changed(lambda tensor: tensor.detach().clone().requires_grad_(tensor.requires_grad))
+        with (
+            torch.no_grad()
+        ):  # no detach: an alias of a tensor that exists would count as one of the program's
+            return self.changed(lambda tensor: tensor.clone().requires_grad_(tensor.requires_grad))
 
     def placed(self, device: torch.device, dtype: torch.dtype | None) -> Inputs:
         """On `device`, and floating-point tensors in `dtype` where one is given."""

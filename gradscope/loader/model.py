@@ -27,6 +27,7 @@ from gradscope.loader.options import Options
 from gradscope.loader.placement import Placement
 from gradscope.loader.target import Target
 from gradscope.loader.work import Work, make_optimizer
+from gradscope.recorder.memory.storages import not_counted
 from gradscope.recorder.names import named_arguments
 
 _NOTHING = object()
@@ -62,21 +63,25 @@ class Model:
 
     def prepare(self, found: object, name: str, module: ModuleType, note: Note) -> tuple[Work, Any]:
         """The step to run, and the first output where finding out what `found` is has produced one."""
-        given = given_inputs(self.options, module)
+        with not_counted():  # every pass is given copies, and these count
+            given = given_inputs(self.options, module)
         subject, output = _build(found, name, given)
         if isinstance(subject, nn.Module):
             self.place(subject)
-            inputs = given if given is not None else self._guessed(subject, name, note)
+            with not_counted():
+                inputs = given if given is not None else self._guessed(subject, name, note)
             check_fits(f"{type(subject).__name__}.forward", subject.forward, inputs)
         else:
             inputs = given if given is not None and _takes_arguments(subject) else Inputs()
             if given is not None and inputs is not given:
                 raise InputError(f"{name} takes no inputs", where=(f"given  {given.source}",))
             check_fits(name, subject, inputs)
+        with not_counted():
+            placed = inputs.placed(self.placement.device, self.placement.dtype)
         work = Work(
             subject=subject,
             name=name,
-            inputs=inputs.placed(self.placement.device, self.placement.dtype),
+            inputs=placed,
             find=find_loss(self.options.loss),
             placement=self.placement,
             optimizer=make_optimizer(self.options.optimizer, subject),
