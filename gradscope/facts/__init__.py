@@ -6,6 +6,7 @@ Every field that counts bytes, seconds or elements says so in its name or here.
 
 from gradscope.facts.backwards import Backward, ChainRow, ChainTable
 from gradscope.facts.checked_model import CheckedModel, FaultyModule, WrongParameter
+from gradscope.facts.checkpoints import Recomputed, RecomputedOp, Severance, SeveringCheckpoint
 from gradscope.facts.checks import (
     GRADIENT,
     NEEDS_MORE,
@@ -134,6 +135,8 @@ __all__ = [
     "ProgramEnd",
     "ProgramError",
     "Rebinding",
+    "Recomputed",
+    "RecomputedOp",
     "Recording",
     "RetainedGraph",
     "ReturnFault",
@@ -142,7 +145,9 @@ __all__ = [
     "SavedTensor",
     "SavedTensors",
     "SecondBackward",
+    "Severance",
     "SeveredLeaf",
+    "SeveringCheckpoint",
     "SilentMutation",
     "StaleGradient",
     "Step",

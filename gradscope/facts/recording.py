@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gradscope.facts.backwards import Backward, ChainTable
 from gradscope.facts.checked_model import CheckedModel
+from gradscope.facts.checkpoints import RecomputedOp, SeveringCheckpoint
 from gradscope.facts.checks import CheckedFunction
 from gradscope.facts.flow import ExitedLeaf, GradWithoutGraph, MissingGraph, SeveredLeaf
 from gradscope.facts.graph import AutogradGraph
@@ -79,6 +80,8 @@ class Recording:
     gradient_growths: tuple[GradientGrowth, ...] = ()
     chains: tuple[ChainTable, ...] = ()
     hooks: tuple[GradientHook, ...] = ()
+    severing_checkpoints: tuple[SeveringCheckpoint, ...] = ()
+    recomputed_ops: tuple[RecomputedOp, ...] = ()
     loop: TrainingLoop | None = None
     graph: AutogradGraph | None = None  # by gradscope graph
     memory: MemoryUse | None = None  # by gradscope memory

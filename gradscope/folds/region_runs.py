@@ -44,8 +44,6 @@ def difference(first: TensorContent, again: TensorContent) -> float:
         return math.inf
     if first.moments is None or again.moments is None or first.moments == again.moments:
         return 0.0
-    if first.exact:
-        return math.inf
     largest = 0.0
     scale = max(first.moments[0], again.moments[0])
     for one, other in zip(first.moments, again.moments, strict=True):
@@ -59,6 +57,8 @@ def difference(first: TensorContent, again: TensorContent) -> float:
 def is_beyond_rounding(first: TensorContent, again: TensorContent) -> bool:
     """Whether two contents differ by more than another order of summation could explain."""
     off = difference(first, again)
+    if first.exact:
+        return off > 0
     return off > _ROUNDING.get(first.dtype, _EIGHT_BITS)
 
 

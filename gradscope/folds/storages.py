@@ -38,7 +38,8 @@ class StorageLog:
         self.phase = MemoryPhase.OUTSIDE
         self.live = 0
         self.peaks: dict[MemoryPhase, tuple[int, int]] = {}
-        """By phase: the most bytes that were alive in it, and the index of the event that reached it."""
+        """By phase: the most bytes that were alive in it, and the index of the event that reached it (-1 for
+        one that was not kept)."""
         self.is_complete = True
 
     @property
@@ -89,7 +90,7 @@ class StorageLog:
         """Keeps up the peak of the phase, as the last event left it."""
         best = self.peaks.get(self.phase)
         if best is None or self.live > best[0]:
-            self.peaks[self.phase] = (self.live, self.now - 1)
+            self.peaks[self.phase] = (self.live, self.now - 1 if self.is_complete else -1)
 
     # ------------------------------------------------------------ afterwards
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from types import FrameType
@@ -15,6 +16,7 @@ from gradscope.recorder.now import Block, Now
 from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import Loc, intern_loc, is_inner
 
+_RECORDER = os.path.dirname(__file__) + os.sep
 _CHECKPOINT_FILE = torch.utils.checkpoint.__file__
 
 
@@ -48,7 +50,7 @@ class GradMode:
         output = func(*args, **kwargs)
         now = self._now
         try:
-            caller = sys._getframe(2)
+            caller = _caller()
             if torch.is_grad_enabled():
                 now.block = None
             elif caller.f_code.co_name == "__exit__":
@@ -60,6 +62,14 @@ class GradMode:
         except Exception as error:  # noqa: BLE001  our bookkeeping must not reach the program
             now.fault("grad mode", error)
         return output
+
+
+def _caller() -> FrameType:
+    """The frame that switched: the one above the function modes of the recorder."""
+    frame = sys._getframe(3)
+    while frame.f_code.co_filename.startswith(_RECORDER) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
 
 
 def _switch_loc(frame: FrameType | None) -> tuple[Loc, CutKind]:

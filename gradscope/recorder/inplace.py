@@ -178,6 +178,11 @@ class WriteLog:
         sequence_nr = _current_sequence_nr()
         self._remember(UnversionedWrite(storage_of(tensor), how, op, loc, sequence_nr, self._now.epoch))
 
+    def first_since(self, storage: int, version: int) -> Write | UnversionedWrite | None:
+        """The first known write to a storage after it had this version; None where none is known."""
+        seen = next((w for w in self._writes if w.storage == storage and w.before >= version), None)
+        return seen or next((w for w in self._unversioned if w.storage == storage), None)
+
     def _remember(self, write: UnversionedWrite) -> None:
         kept = [w for w in self._unversioned if w.epoch >= self._now.epoch - 2]
         self._unversioned = [*kept[-2000:], write]

@@ -13,6 +13,7 @@ from torch import Tensor
 from gradscope.facts import NonleafGradRead, Rebinding
 from gradscope.finding import Location
 from gradscope.folds.flow import Value
+from gradscope.recorder.names import variables_of
 from gradscope.recorder.now import Now
 from gradscope.recorder.places import Loc, intern_loc, user_frame
 from gradscope.recorder.stores import collects, present_value, store_after, stored_name
@@ -174,7 +175,7 @@ class _Nothing:
 
 
 def _name_in(frame: FrameType, tensor: Tensor) -> str | None:
-    for names in (frame.f_locals, frame.f_globals):
+    for names in (variables_of(frame), frame.f_globals):
         for name, held in names.items():
             if held is tensor:
                 return name

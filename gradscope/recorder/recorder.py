@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import torch
+from torch import Tensor
 
 from gradscope import syntax
 from gradscope.facts import (
@@ -162,6 +163,8 @@ class Recorder:
         self._memory: MemoryWatch | None = None
         if storages is not None:
             self._memory = MemoryWatch(now, storages, self._modules, graph_of)
+            self._memory.results = self._results
+            self._regions.opaque_call = self._memory.before_opaque(self._regions.opaque_call)
         self._mode = self._new_mode()
         self._mode.watching_results = True
 
@@ -365,6 +368,11 @@ class Recorder:
         passes = sorted((*self._backwards.passes(), *self._engines.passes()), key=lambda each: each[1])
         by_torch = self._capture.fact(self._leaves.name_of, _expression_of, passes)
         return by_torch if by_torch is not None else self._engines.graph(passes)
+
+    def _results(self) -> Iterator[tuple[Tensor, str, Loc]]:
+        for tensor, value in self.values.living():
+            if value.leaf is None and isinstance(value.loc, Loc):
+                yield tensor, value.op, value.loc
 
     def _memory_use(self) -> MemoryUse | None:
         if self._memory is None:

@@ -27,6 +27,7 @@ from gradscope.recorder.python_values import PythonValues, literal_numbers
 from gradscope.recorder.reads import GradReads
 from gradscope.recorder.values import TensorValues, is_leaf, requires_grad, tensors_in
 
+_RECORDER = os.path.dirname(__file__) + os.sep
 _DISTRIBUTED = os.path.join(os.path.dirname(torch.__file__), "distributed") + os.sep
 
 
@@ -87,7 +88,7 @@ class Specials:
     def set_data(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], loc: Loc) -> Any:
         """`t.data = x`: other memory under the same tensor, unseen by its version counter."""
         output = func(*args, **kwargs)
-        shards = sys._getframe(2).f_code.co_filename.startswith(_DISTRIBUTED)
+        shards = _caller().f_code.co_filename.startswith(_DISTRIBUTED)
 
         def note() -> None:
             target, source = args[0], args[1]
@@ -234,7 +235,7 @@ class Specials:
 def _caller() -> FrameType:
     """The frame that called the torch function: the one above the mode's and our own."""
     frame = sys._getframe(3)
-    while frame.f_code.co_filename == __file__:
+    while frame.f_code.co_filename.startswith(_RECORDER):
         frame = frame.f_back  # type: ignore[assignment]
     return frame
 

@@ -12,6 +12,8 @@ from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any
 
+from gradscope.recorder.names import variables_of
+
 _NOTHING = object()
 _SKIPPED = frozenset({"CACHE", "NOP", "EXTENDED_ARG", "PRECALL", "RESUME", "NOT_TAKEN"})
 _LOADS = frozenset(
@@ -123,6 +125,7 @@ def _hashable(key: Any) -> bool:
 
 
 def _variable(frame: FrameType, name: str) -> Any:
-    if name in frame.f_locals:
-        return frame.f_locals[name]
+    variables = variables_of(frame)
+    if name in variables:
+        return variables[name]
     return frame.f_globals.get(name, _NOTHING)

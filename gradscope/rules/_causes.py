@@ -85,6 +85,13 @@ def _owns_its_leaves_twice(cause: Finding, effect: Finding, recording: Recording
     return isinstance(twice, list) and bool(effect.subjects) and set(effect.subjects) <= set(twice)
 
 
+def _stepped_in_between(cause: Finding, effect: Finding, recording: Recording) -> bool:
+    """A step between forward and backward wrote to the weights that a checkpoint then reads again."""
+    leaf = recording.leaf(str(effect.evidence.get("leaf")))
+    stepped = cause.evidence.get("order") == "inside-pass" and effect.evidence.get("cause") == "written"
+    return stepped and leaf is not None and bool(leaf.optimizers)
+
+
 def _owners(finding: Finding) -> set[str]:
     return {name.rpartition(".")[0] for name in finding.subjects}
 
@@ -133,6 +140,7 @@ _LINKS: tuple[tuple[tuple[str, ...], tuple[str, ...], Explains], ...] = (
     (("GS104",), ("GS105",), _names_its_line),
     (("GS104",), ("GS101", "GS102"), _on_its_line),
     (("GS303", "GS101"), ("GS102",), _on_its_line),
+    (("GS701",), ("GS101", "GS102"), _on_its_line),
     (("GS102",), ("GS107",), _writes_its_leaves),
     (("GS107",), ("GS102",), _feeds_the_wrong_optimizer),
     (("GS107",), ("GS501",), _owns_its_leaves_twice),
@@ -140,6 +148,7 @@ _LINKS: tuple[tuple[tuple[str, ...], tuple[str, ...], Explains], ...] = (
     (("GS301",), ("GS302",), _names_its_line),
     (("GS106",), ("GS301",), _names_its_line),
     (("GS201",), ("GS503",), _names_its_line),
+    (("GS503",), ("GS702",), _stepped_in_between),
     (("GS405",), ("GS401", "GS402", "GS403", "GS407"), _grew_into_it),
     (("GS501", "GS502", "GS503"), ("GS405",), _names_its_line),
     (("GS404",), ("GS108",), _has_its_modules),
@@ -155,6 +164,7 @@ _LINKS: tuple[tuple[tuple[str, ...], tuple[str, ...], Explains], ...] = (
     # the same leaves, from the most telling to the least
     (("GS106",), ("GS107", "GS102", "GS103", "GS108"), _has_its_leaves),
     (("GS107",), ("GS102", "GS103", "GS108"), _has_its_leaves),
+    (("GS701",), ("GS102", "GS103", "GS108"), _has_its_leaves),
     (("GS102",), ("GS103", "GS108"), _has_its_leaves),
     (("GS102",), ("GS108",), _on_its_line),  # the other factor stays the zeros it began with
     (("GS103",), ("GS108",), _has_its_leaves),

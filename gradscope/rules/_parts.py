@@ -43,6 +43,30 @@ def operands(text: str) -> tuple[str, str, str] | None:
     return None
 
 
+def operand(text: str, op: str, position: int) -> str | None:
+    """ "F.linear(x, w)" -> "w" for the argument 1 of `linear`, "mask > 0.4" -> "mask" for 0 of `gt`.
+
+    None where the text is no call of that op: a module that is called hides what its op is given.
+    """
+    node = expression(text)
+    given: list[ast.expr] = []
+    match node:
+        case ast.BinOp(left=left, right=right):
+            given = [left, right]
+        case ast.Compare(left=left, comparators=[right]):
+            given = [left, right]
+        case ast.Subscript(value=value) | ast.UnaryOp(operand=value):
+            given = [value]
+        case ast.Call(func=ast.Name(id=name), args=args) if name == op:
+            given = args
+        case ast.Call(func=ast.Attribute(value=owner, attr=name), args=args) if name == op:
+            of_torch = source(owner, text).partition(".")[0] in ("torch", "F", "nn", "functional")
+            given = args if of_torch else [owner, *args]
+    if position >= len(given) or isinstance(given[position], ast.List | ast.Tuple | ast.Starred):
+        return None
+    return source(given[position], text)
+
+
 def source(node: ast.AST, text: str) -> str:
     """The text of a node, as it is written in `text`."""
     return ast.get_source_segment(text.strip(), node) or ast.unparse(node)

@@ -103,6 +103,8 @@ def _by_cut(recording: Recording, leaves: dict[str, Leaf]) -> dict[object, list[
         if not fact.cuts or leaf is None or not is_trained(recording, leaf):
             continue
         cut = fact.cuts[0]
+        if cut.kind is CutKind.CHECKPOINT:  # GS701 tells it
+            continue
         if _is_missing_create_graph(recording, cut) or _is_wanted_copy(recording, fact):
             continue
         if _is_teacher(recording, leaf, cut):

@@ -9,9 +9,11 @@ choices       what decides which code runs             definitions the `def` and
 methods       what a Function's methods do             mutations   what writes into an argument
 uses          what is done with each parameter         registrations operators registered by name
 declarations  comments that declare an approximation
+branches      what decided between two places
 """
 
-from gradscope.syntax.assignments import feeds_itself, flows_between, names_fed_by
+from gradscope.syntax.assignments import feeds_itself, flows_between, line_assigning, names_fed_by
+from gradscope.syntax.branches import deciding_test
 from gradscope.syntax.choices import chooses, fills_tensor, returns
 from gradscope.syntax.expressions import expression_at
 from gradscope.syntax.loops import calls_before_loop, is_in_loop_of
@@ -23,6 +25,7 @@ __all__ = [
     "assigned_names",
     "calls_before_loop",
     "chooses",
+    "deciding_test",
     "dotted",
     "element_writes",
     "expression_at",
@@ -32,6 +35,7 @@ __all__ = [
     "gathered_names",
     "is_in_loop_of",
     "keeping_statements",
+    "line_assigning",
     "names_fed_by",
     "parse",
     "returns",

@@ -69,3 +69,18 @@ def _names_of_simple(statement: ast.stmt) -> set[str]:
         if any(isinstance(n, ast.stmt) for n in ast.walk(statement) if n is not statement)
         else names_in(statement)
     )
+
+
+def line_assigning(source: str, name: str, before: int) -> int | None:
+    """The last line of the function around `before`, above it, that gives this name its value; else None."""
+    tree = parse(source)
+    if tree is None:
+        return None
+    lines = [
+        statement.lineno
+        for statement in own_statements(scope_of(tree, before))
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign)
+        and (statement.end_lineno or statement.lineno) < before
+        and name in targets_of(statement)
+    ]
+    return max(lines, default=None)

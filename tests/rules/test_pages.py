@@ -35,7 +35,8 @@ def record(script: Path) -> Recording:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
             with recorder:
-                runpy.run_path(str(script), run_name="__main__")
+                names = runpy.run_path(str(script), run_name="__main__")
+            del names  # they live as long as the program's own do
         except RuntimeError as error:
             end = ProgramEnd(1, ProgramError("RuntimeError", str(error), (), ""))
     return recorder.recording(end)

@@ -47,9 +47,12 @@ def _repeated(view: GraphView, index: int) -> Sequence[int] | None:
 
 
 def doubles(view: GraphView) -> Iterator[Saving]:
-    """float64 in the graph of a model whose parameters all have less."""
+    """float64 in the graph of a model whose parameters all have less, where nobody asked for it.
+
+    It comes with a constant (NumPy's numbers have 64 bits) that an op takes in; a conversion is meant.
+    """
     leaves = {node.dtype for _, node in view.of("AccumulateGrad")}
-    if not leaves or "float64" in leaves or "complex128" in leaves:
+    if not leaves or "float64" in leaves or "complex128" in leaves or _is_asked_for(view):
         return
     for index, node in enumerate(view.nodes):
         for one in node.saved:
@@ -57,3 +60,11 @@ def doubles(view: GraphView) -> Iterator[Saving]:
             if one.dtype == "float64" and size:
                 text = f"it is float64, the parameters are {' or '.join(sorted(leaves))}: float32 keeps half"
                 yield Saving(text, ((index, one.name),), size // 2)
+
+
+def _is_asked_for(view: GraphView) -> bool:
+    """Whether float32 became float64 by a conversion."""
+    return any(
+        node.dtype == "float64" and all(view.nodes[each].dtype != "float64" for each in view.sources(index))
+        for index, node in view.of("ToCopyBackward0")
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -36,7 +36,10 @@ class Kept:
         self, node: Any, counted: set[int], is_shared: Callable[[int], bool] | None
     ) -> tuple[SavedTensor, ...]:
         """The saved tensors of a node. `counted` are the addresses of the memory counted so far."""
-        found = []
+        return tuple([_fact(name, raw, counted, is_shared) for name, raw in self.raw(node)])
+
+    def raw(self, node: Any) -> Iterator[tuple[str, Any]]:
+        """What a node has saved, by name, as torch's own `SavedTensor`; nothing of a freed node."""
         for attribute, name in self._names:
             try:
                 raw = getattr(node, attribute)
@@ -44,10 +47,9 @@ class Kept:
                 continue  # freed by an earlier backward
             if isinstance(raw, (tuple, list)):
                 for position, one in enumerate(raw):
-                    found.append(_fact(f"{name}[{position}]", one, counted, is_shared))
+                    yield f"{name}[{position}]", one
             elif raw is not None:
-                found.append(_fact(name, raw, counted, is_shared))
-        return tuple(found)
+                yield name, raw
 
 
 def _fact(name: str, raw: Any, counted: set[int], is_shared: Callable[[int], bool] | None) -> SavedTensor:

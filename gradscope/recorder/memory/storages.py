@@ -7,9 +7,11 @@ space within one op and what is allocated without an op (`from_numpy`, unpicklin
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Final
 from weakref import ref
 
 import torch
@@ -18,6 +20,27 @@ from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper
 
 from gradscope.facts.memory import MemoryKind
 from gradscope.folds.storages import NO_MAKER, StorageLog
+
+_DYNAMO: Final = "torch._dynamo"
+
+
+class _Seen(threading.local):
+    """Whether what this thread allocates counts."""
+
+    counts = True
+
+
+_seen = _Seen()
+
+
+@contextmanager
+def not_counted() -> Iterator[None]:
+    """Inside it what this thread allocates is not the program's: no log is told of it."""
+    before, _seen.counts = _seen.counts, False
+    try:
+        yield
+    finally:
+        _seen.counts = before
 
 
 class _Death(ref[torch.UntypedStorage]):
@@ -53,6 +76,7 @@ class LiveStorages(TorchDispatchMode):
         self._lock = threading.RLock()
         self._closed = False
         self.with_meta = with_meta
+        self.is_told_of_compiling = False  # by a call of `compiles`; otherwise it has to expect it
         self.unseen = 0
 
     @classmethod
@@ -60,10 +84,27 @@ class LiveStorages(TorchDispatchMode):
         """A program that compiles goes on compiling: what its kernels allocate inside is not seen."""
         return True
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Hiding from Dynamo would import it, which takes a second, and costs as much as an op each time."""
+        return cls.__base__ is not TorchDispatchMode
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if not self.is_told_of_compiling and _DYNAMO in sys.modules:
+            self.compiles()
+        return self._run(func, args, kwargs)
+
+    def compiles(self) -> None:
+        """The program may be about to run something that it has compiled."""
+        if type(self) is LiveStorages:
+            self.__class__ = _BesideDynamo
+
+    def _run(self, func: Any, args: Any, kwargs: dict[str, Any] | None) -> Any:
         output = func(*args, **kwargs) if kwargs else func(*args)
+        if not _seen.counts:
+            return output
         if isinstance(output, Tensor):
             self._saw(output, func)
         elif output is not None:
@@ -132,6 +173,15 @@ class LiveStorages(TorchDispatchMode):
         with self._lock:
             if self._alive.pop(death.key, None) is not None:
                 self.log.gone(death.number)
+
+
+class _BesideDynamo(LiveStorages):  # type: ignore[no-untyped-call]  # torch's own
+    """The same where the program compiles: Dynamo must not look into it."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return self._run(func, args, kwargs)
 
 
 def storages_of(tensor: Tensor) -> Iterator[torch.UntypedStorage]:

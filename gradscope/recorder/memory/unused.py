@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import torch
+from torch import Tensor
 
 from gradscope.facts.memory import MemoryKind, UnusedGraph
 from gradscope.folds.unused_graphs import UnusedFold
+from gradscope.recorder.graphs.order import in_forward_order
 from gradscope.recorder.memory.kept_graph import Taken, take_down
 from gradscope.recorder.memory.kinds import Kinds
 from gradscope.recorder.memory.storages import LiveStorages
@@ -31,6 +33,8 @@ class UnusedGraphs:
         self._fold = UnusedFold()
         self._begun: int | None = None
         self._roots: dict[Loc, Root] = {}
+        self._left: tuple[UnusedGraph, ...] = ()
+        self._ran_backward = False
 
     def began(self) -> None:
         """A root module is called. Inside `torch.func` transforms the backward is not seen."""
@@ -57,8 +61,12 @@ class UnusedGraphs:
 
     def _kept(self, output: Any, made: range) -> tuple[int, int]:
         """Bytes and nodes of the graph that a call has built."""
-        ends = [node for tensor in _tensors(output) if (node := grad_fn(tensor)) is not None]
-        taken = take_down(ends, self._live, within=made)
+        return self._size(
+            [node for tensor in _tensors(output) if (node := grad_fn(tensor)) is not None], made
+        )
+
+    def _size(self, ends: list[Any], within: range | None) -> tuple[int, int]:
+        taken = take_down(ends, self._live, within)
         self._kinds.saved(taken)
         log = self._live.log
         kept = (log.sizes[each] for each in taken.storages if log.kind(each) is MemoryKind.SAVED)
@@ -66,11 +74,35 @@ class UnusedGraphs:
 
     def backward(self, taken: Taken | None) -> None:
         """A backward begins; None where its graph is not looked at."""
+        self._ran_backward = True
         self._fold.backward(taken.numbers if taken is not None else None)
+
+    def end(self, results: Iterable[tuple[Tensor, str, Loc]]) -> None:
+        """The program is over. `results` are the tensors that live on, with the op and line of each.
+
+        Where no module was called and no backward ran, the graphs that end in them are all that can be told.
+        """
+        if self._ran_backward or self._roots:
+            return
+        ends = {node: (op, loc) for tensor, op, loc in results if (node := grad_fn(tensor)) is not None}
+        inner = {target for node in in_forward_order(ends)[0] for target, _ in node.next_functions}
+        found: dict[Loc, UnusedGraph] = {}
+        for node, (op, loc) in ends.items():
+            location = loc.location()
+            if node in inner or location is None:
+                continue
+            size, nodes = self._size([node], None)
+            known = found.get(loc)
+            count = known.count + 1 if known is not None else 1
+            if known is not None and known.size > size:
+                size, nodes = known.size, known.nodes
+            found[loc] = UnusedGraph(location, f"{op}(...)", size, nodes, count)
+        self._left = tuple(one for one in found.values() if one.size)
 
     def facts(self, *, is_cut_short: bool) -> tuple[UnusedGraph, ...]:
         """The lines whose graphs nobody used, those that keep most first."""
-        return tuple(sorted(self._facts(is_cut_short=is_cut_short), key=lambda one: -one.size))
+        found = [*self._facts(is_cut_short=is_cut_short), *(() if is_cut_short else self._left)]
+        return tuple(sorted(found, key=lambda one: -one.size))
 
     def _facts(self, *, is_cut_short: bool) -> Iterator[UnusedGraph]:
         for loc, calls in self._fold.end(is_cut_short=is_cut_short).items():
@@ -80,7 +112,7 @@ class UnusedGraphs:
                 yield UnusedGraph(location, name, calls.size, calls.nodes, calls.unused)
 
 
-def _tensors(output: Any) -> list[torch.Tensor]:
+def _tensors(output: Any) -> list[Tensor]:
     """The tensors that a module returned, also in an object of a class of its own."""
     found = tensors_in(output)
     return found or tensors_in(dict(getattr(output, "__dict__", {})))

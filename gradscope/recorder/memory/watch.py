@@ -6,8 +6,8 @@ import sys
 import threading
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 import torch
 import torch.autograd
@@ -45,11 +45,15 @@ _MODULE_FILE = nn.Module._call_impl.__code__.co_filename
 _next_sequence_nr = torch._C._autograd._get_sequence_nr
 
 
+OpaqueCall: TypeAlias = Callable[[str, Callable[..., Any], Any, Any], Any]
+
+
 class MemoryWatch:
     """Fills `log` while the program runs. `graph_of` is the backward pass, from 1, whose graph is told.
 
     Without it, that of the backward that keeps most is told, as far as graphs are walked: the first
-    backwards, the first of every line, and now and then a later one.
+    backwards, the first of every line, and now and then a later one. `results` gives the living tensors
+    that ops have made, with the op and its line.
     """
 
     def __init__(self, now: Now, log: StorageLog, modules: Modules, graph_of: int | None = None) -> None:
@@ -63,6 +67,7 @@ class MemoryWatch:
         self.kinds = Kinds(self.live, self.makers)
         self.checkpoints = Checkpoints(now, self.live)
         self.unused = UnusedGraphs(now, self.live, self.kinds)
+        self.results: Callable[[], Iterable[tuple[Tensor, str, Loc]]] = tuple
         self._thread = threading.get_ident()
         self._sequence_nr = _next_sequence_nr()
         self._stepping: set[int] = set()  # ids of optimizers
@@ -103,8 +108,19 @@ class MemoryWatch:
         self.live.__enter__()  # type: ignore[no-untyped-call]
         patches.finally_do(lambda: leave(self.live))
 
+    def before_opaque(self, call: OpaqueCall) -> OpaqueCall:
+        """What calls a region that must not be looked into, with our notice before it."""
+        self.live.is_told_of_compiling = True
+
+        def noticed(name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+            self.live.compiles()
+            return call(name, function, args, kwargs)
+
+        return noticed
+
     def _close(self) -> None:
         self._modules.root_calls = None
+        self._now.guarded("graphs at the end", self.unused.end, self.results())
         self.live.close()
 
     # ------------------------------------------------------------ phases

@@ -9,8 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import checkpoint
 
 from gradscope.folds.timeline import Slice
+from gradscope.recorder.checkpoints.alone import alone
 from gradscope.recorder.now import Now
 from gradscope.recorder.ops import kind_of
 from gradscope.recorder.patches import Patches
@@ -74,7 +74,7 @@ class Recomputation:
                 return recompute(*args, **kwargs)
             begun = _clock()
             try:
-                with _alone(_TimingMode(self._now, self._ops)):
+                with alone(_TimingMode(self._now, self._ops)):
                     return recompute(*args, **kwargs)
             finally:
                 if name:
@@ -82,17 +82,3 @@ class Recomputation:
                     track.add(Slice(begun, _clock(), track.number, "checkpoint", name))
 
         return seen
-
-
-@contextmanager
-def _alone(mode: TorchFunctionMode) -> Iterator[None]:
-    """Torch functions are seen by this mode only, although they are off."""
-    taken = []
-    while torch._C._len_torch_function_stack():
-        taken.append(torch._C._pop_torch_function_stack())
-    try:
-        with torch._C._EnableTorchFunction(), mode:
-            yield
-    finally:
-        for each in reversed(taken):
-            torch._C._push_on_torch_function_stack(each)
