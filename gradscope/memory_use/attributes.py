@@ -1,48 +1,72 @@
-"""What modules keep as attributes and a step may change: counters, flags, generators of their own."""
+"""What modules keep as attributes and a step may change: counters, the last state, lists, generators."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gradscope.loader.work import Work
 
-_PLAIN = (int, float, complex, str, bytes, bool, type(None))
+_PLAIN: Final = (int, float, complex, str, bytes, bool, type(None))
 
 
-class PlainAttributes:
-    """Numbers, texts, tuples of them and generators as they are when it is made; nn.Module's own apart."""
+class Attributes:
+    """The attributes of all modules as they are when it is made, parameters, buffers and modules apart.
+
+    Put back are numbers, texts, tuples of them, tensors that others took the place of, what lists and
+    dictionaries hold, and the states of generators; not what was changed in place in a tensor.
+    """
 
     def __init__(self, work: Work) -> None:
         self._modules = [module for root in work.roots for module in root.modules()]
-        self._then = [_plain(module) for module in self._modules]
+        self._then = [_own(module) for module in self._modules]
+        self._held = [
+            (value, value.copy())
+            for own in self._then
+            for value in own.values()
+            if isinstance(value, (list, dict))
+        ]
         self._generators = [(each, each.get_state()) for _, each in generators_of(self._modules)]
 
     def put_back(self) -> None:
-        """Gives every module the values of then."""
+        """Gives every module what it had then."""
         for generator, state in self._generators:
             generator.set_state(state)
-        for module, then in zip(self._modules, self._then, strict=True):
-            now = _plain(module)
-            for name in now.keys() | then.keys():
-                if name not in then:
-                    del vars(module)[name]
-                elif name not in now or now[name] is not then[name]:
-                    vars(module)[name] = then[name]
+        for value, then in self._held:
+            _fill(value, then)
+        for module, own in zip(self._modules, self._then, strict=True):
+            now = _own(module)
+            for name in now.keys() - own.keys():
+                del vars(module)[name]
+            for name, value in own.items():
+                if name not in now or now[name] is not value:
+                    vars(module)[name] = value
 
     def changed(self, inside: nn.Module) -> list[str]:
-        """Where modules inside a module have other values now: "count", "gate.count"."""
+        """The attributes of modules inside a module that are others now: "count", "gate.count"."""
         paths = {id(module): path for path, module in inside.named_modules()}
+        refilled = {id(value) for value, then in self._held if not _same(value, then)}
         return [
             f"{paths[id(module)]}.{name}".lstrip(".")
             for module, then in zip(self._modules, self._then, strict=True)
             if id(module) in paths
-            for name, value in _plain(module).items()
-            if name not in then or not _same(then[name], value)
+            for name, value in _own(module).items()
+            if name not in then or not _same(then[name], value) or id(value) in refilled
         ]
+
+
+@contextmanager
+def unchanged(work: Work) -> Iterator[Attributes]:
+    """Inside it a step may change the attributes of its modules; afterwards they are as they were."""
+    attributes = Attributes(work)
+    try:
+        yield attributes
+    finally:
+        attributes.put_back()
 
 
 def generators_of(modules: Iterable[nn.Module]) -> Iterator[tuple[str, torch.Generator]]:
@@ -53,9 +77,12 @@ def generators_of(modules: Iterable[nn.Module]) -> Iterator[tuple[str, torch.Gen
                 yield name, value
 
 
-def _plain(module: nn.Module) -> dict[str, Any]:
+def _own(module: nn.Module) -> dict[str, Any]:
     return {
-        name: value for name, value in vars(module).items() if name not in _TORCHS_OWN and _is_plain(value)
+        name: value
+        for name, value in vars(module).items()
+        if name not in _TORCHS
+        and (_is_plain(value) or isinstance(value, Tensor) or type(value) in (list, dict))
     }
 
 
@@ -65,8 +92,26 @@ def _is_plain(value: Any) -> bool:
     return type(value) in _PLAIN
 
 
+def _fill(value: Any, then: Any) -> None:
+    if _same(value, then):
+        return
+    if isinstance(value, list):
+        value[:] = then
+    else:
+        value.clear()
+        value.update(then)
+
+
 def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and (one == other or one != one)
+    """Whether two values are the same: tensors and what lists hold are the same objects."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(one[key] is other[key] for key in one)
+    return one is other or (_is_plain(one) and bool(one == other or one != one))
 
 
-_TORCHS_OWN = frozenset(vars(nn.Module()))
+_TORCHS: Final = frozenset(vars(nn.Module()))
+"""The attributes that torch gives every module: its parameters, buffers, modules and hooks."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gradscope.loader.work import Work
 from gradscope.memory_use.agreed import BlockModule
+from gradscope.memory_use.attributes import unchanged
 from gradscope.recorder.memory.storages import storages_of
 
 _DEPTH: Final = 5
@@ -51,7 +52,7 @@ def growing_argument(work: Work, blocks: Sequence[BlockModule]) -> str | None:
             stack.callback(entering.remove)
             leaving = block.module.register_forward_hook(leave, with_kwargs=True)
             stack.callback(leaving.remove)
-        with work.again(), torch.no_grad():
+        with unchanged(work), work.again(), torch.no_grad():
             work.forward()
     return grown[0] if grown else None
 

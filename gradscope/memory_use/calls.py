@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradscope.loader.work import Work
+from gradscope.memory_use.attributes import unchanged
 from gradscope.memory_use.products import PRODUCTS, is_random
 from gradscope.recorder.memory.storages import storages_of
 
@@ -71,7 +72,7 @@ def _watched(work: Work, *, keeping: bool) -> list[Called]:
         for path, module in root.named_modules()
     }
     watcher = _Watcher(found, work, keeping=keeping)
-    with work.again():
+    with unchanged(work), work.again():
         buffers = _Buffers(work)
         with watcher.watching():
             work.forward()

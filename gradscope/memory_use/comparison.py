@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from gradscope.facts import Gradients, Strategy, StrategyKind
 from gradscope.loader.work import Work
 from gradscope.memory_use.agreed import BLOCK, NONE, SELECTIVE, BlockModule, Choices, Measured
-from gradscope.memory_use.attributes import PlainAttributes
 from gradscope.memory_use.garbage import only_new_garbage
 from gradscope.memory_use.gradients import Reference, StepGradients, compared, copied_gradients
 from gradscope.memory_use.measuring import clean_up, in_short, is_on_fake, measure, memory_error
@@ -47,12 +46,10 @@ def compare_these(
     `say` is told what is done now.
     """
     with only_new_garbage():
-        attributes = PlainAttributes(work)
         strategies = []
         for kind, choices in chosen.items():
             say("a step without checkpointing" if kind is StrategyKind.NONE else f"a step with {kind}")
-            strategies.append(_measured(work, tried, kind, choices, attributes))
-        attributes.put_back()
+            strategies.append(_measured(work, tried, kind, choices))
         if is_on_fake(work) or strategies[0].failure is not None:
             return Comparison(tuple(strategies))
         say("timing steps in turn")
@@ -80,12 +77,9 @@ def _best(block: BlockModule, *options: str) -> str:
     return next((option for option in options if option in block.options), NONE)
 
 
-def _measured(
-    work: Work, tried: Tried, kind: StrategyKind, choices: Choices, attributes: PlainAttributes
-) -> Strategy:
+def _measured(work: Work, tried: Tried, kind: StrategyKind, choices: Choices) -> Strategy:
     """One strategy's memory and gradients."""
     found: list[StepGradients] = []
-    attributes.put_back()
     try:
         measured = measure(work, tried.blocks, choices, lambda: found.append(copied_gradients(work)))
     except Exception as error:  # noqa: BLE001  the user's code is run in ways that it may not bear

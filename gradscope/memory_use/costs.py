@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradscope.loader.work import Work
 from gradscope.memory_use.agreed import BLOCK, NONE, SELECTIVE, BlockModule, Choices
-from gradscope.memory_use.attributes import PlainAttributes
+from gradscope.memory_use.attributes import unchanged
 from gradscope.memory_use.flops import block_flops
 from gradscope.memory_use.products import PRODUCTS
 from gradscope.memory_use.regions import Regions, RunningCall
@@ -36,17 +36,13 @@ def timed_costs(work: Work, blocks: Sequence[BlockModule], rounds: int = ROUNDS)
     A selective one leaves out the products that it keeps. The least of a few forwards counts, and equal
     blocks, which do the same work, get one cost. Calibrate them: a recomputation has costs of its own.
     """
-    attributes = PlainAttributes(work)
     least: list[float] = []
     calls: list[RunningCall] = []
     for _ in range(rounds + 1):
-        attributes.put_back()
         calls = _timed(work, blocks)
         seconds = [_seconds(call) for call in calls]
         least = seconds if len(least) != len(seconds) else list(map(min, least, seconds))
-    attributes.put_back()
     products = _product_shares(work, blocks)
-    attributes.put_back()
     sums: list[dict[str, float]] = [dict.fromkeys(block.options, 0.0) for block in blocks]
     for call, taken, product in zip(calls, least, products, strict=True):
         costs = sums[call.block]
@@ -82,7 +78,7 @@ def _timed(work: Work, blocks: Sequence[BlockModule]) -> list[RunningCall]:
         regions.packed()
         return tensor
 
-    with regions.noted(), saved_tensors_hooks(pack, _as_it_is), work.again():
+    with unchanged(work), regions.noted(), saved_tensors_hooks(pack, _as_it_is), work.again():
         work.forward()
     return regions.calls
 
@@ -134,7 +130,7 @@ def _product_shares(work: Work, blocks: Sequence[BlockModule]) -> list[float]:
         regions.packed()
         return tensor
 
-    with mode, regions.noted(), saved_tensors_hooks(pack, _as_it_is), work.again():
+    with unchanged(work), mode, regions.noted(), saved_tensors_hooks(pack, _as_it_is), work.again():
         work.forward()
     return [_share(call, blocks[call.block]) for call in regions.calls]
 

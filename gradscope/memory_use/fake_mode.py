@@ -22,6 +22,8 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake
 from torch.utils._mode_utils import no_dispatch
 
 from gradscope.memory_use import fake_rnn
+from gradscope.memory_use.fake_cache import KnownOutputs
+from gradscope.memory_use.garbage import only_new_garbage
 from gradscope.recorder.patches import Patches
 
 MOST_KNOWN: Final = 1_024
@@ -44,6 +46,7 @@ def _overloads(*packets: Any) -> frozenset[Any]:
 
 _COUNTING: Final = _overloads(_aten.arange, _aten.linspace, _aten.logspace)
 _FILLING: Final = _overloads(_aten.zeros, _aten.ones, _aten.full, _aten.scalar_tensor)
+_DEVICE: Final = torch.ops.prim.device.default
 _EMBEDDING: Final = _aten.embedding.default
 
 
@@ -67,15 +70,30 @@ class Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]  # its __init_subc
 
     def __init__(self) -> None:
         super().__init__(allow_non_fake_inputs=True)
+        self._outputs = KnownOutputs()
 
     def dispatch(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs an op on fake tensors."""
+        if func is _DEVICE:  # two of three calls: the engine asks before and after every node
+            return args[0].fake_device
         if func is _EMBEDDING:
             _check_rows(*args[:2])
-        output: Any = super().dispatch(func, types, args, kwargs or {})
+        named = kwargs or {}
+        found = self._outputs.key(func, args, named)
+        if found is None:
+            return self._new(func, types, args, named)
+        known = self._outputs.output(self, *found)
+        if known is not None:
+            return known
+        output = self._new(func, types, args, named)
+        self._outputs.note(*found, output)
+        return output
+
+    def _new(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        output: Any = super().dispatch(func, types, args, kwargs)
         if type(output) is FakeTensor and self._may_be_known(output, func):
             with no_dispatch():
-                values = func(*args, **(kwargs or {}))
+                values = func(*args, **kwargs)
             return self.fake_tensor_converter.from_real_tensor(self, values, make_constant=True)
         if func is fake_rnn.OP:
             return self._with_workspace(output, args)
@@ -132,6 +150,7 @@ def fake_mode(folder: str) -> Iterator[Fakes]:
             stack.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")  # `copy.deepcopy`
             stack.enter_context(torch.compiler.set_stance("force_eager"))
+            stack.enter_context(only_new_garbage())
             stack.enter_context(mode)
             yield mode
     finally:

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from gradscope.loader.work import Work
-from gradscope.memory_use.agreed import BlockModule, Choices
+from gradscope.memory_use.agreed import BLOCK, SELECTIVE, BlockModule, Choices
 from gradscope.memory_use.checkpointing import applied
 from gradscope.memory_use.products import PRODUCTS
 from gradscope.memory_use.regions import Regions, RunningCall
@@ -49,6 +49,21 @@ class CallFlops:
     option: str
     flops: int
     selective: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepFlops:
+    """What a step costs: `plain` without checkpointing, `forward` its forward alone, and every call again."""
+
+    plain: int
+    forward: int
+    calls: tuple[CallFlops, ...]
+
+    def of(self, choices: Choices) -> int:
+        """The step with the blocks checkpointed as chosen: what `step_flops` counts, without a run."""
+        whole = (call for call in self.calls if choices[call.block] == call.option)
+        parts = (call for call in self.calls if call.option == BLOCK and choices[call.block] == SELECTIVE)
+        return self.plain + sum(call.flops for call in whole) + sum(call.selective for call in parts)
 
 
 class Flops(TorchDispatchMode):
@@ -96,11 +111,10 @@ def step_flops(work: Work, blocks: Sequence[BlockModule] = (), choices: Choices 
     return at_end
 
 
-def forward_flops(work: Work) -> int:
-    """The cost of one plain forward."""
-    with Flops() as counted, work.again():
-        work.forward()
-    return int(counted.total)
+def count_flops(work: Work, blocks: Sequence[BlockModule]) -> StepFlops:
+    """Everything that choices can cost, from one plain step and one forward."""
+    forward, calls = _forward(work, blocks)
+    return StepFlops(step_flops(work), forward, calls)
 
 
 def block_flops(work: Work, blocks: Sequence[BlockModule]) -> tuple[CallFlops, ...]:
@@ -109,6 +123,10 @@ def block_flops(work: Work, blocks: Sequence[BlockModule]) -> tuple[CallFlops, .
     The modules inside blocks that can be checkpointed alone have calls of their own. A recomputation ends
     where the last tensor was saved.
     """
+    return _forward(work, blocks)[1]
+
+
+def _forward(work: Work, blocks: Sequence[BlockModule]) -> tuple[int, tuple[CallFlops, ...]]:
     counted = Flops()
     regions = Regions(blocks, lambda: (counted.total, tuple(counted.products)))
 
@@ -118,7 +136,7 @@ def block_flops(work: Work, blocks: Sequence[BlockModule]) -> tuple[CallFlops, .
 
     with counted, regions.noted(), saved_tensors_hooks(pack, lambda tensor: tensor), work.again():
         work.forward()
-    return tuple(_call(blocks[call.block], call) for call in regions.calls)
+    return counted.total, tuple(_call(blocks[call.block], call) for call in regions.calls)
 
 
 def _call(block: BlockModule, call: RunningCall) -> CallFlops:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradscope.loader.work import Work
 from gradscope.memory_use.agreed import BlockModule, Choices
+from gradscope.memory_use.attributes import unchanged
 from gradscope.memory_use.checkpointing import applied
 
 StepGradients = Mapping[str, Tensor | None]
@@ -20,21 +21,15 @@ def nothing() -> None:
     """Does nothing, between the parts of a step that nobody measures."""
 
 
-def gradients_of(
-    work: Work,
-    blocks: Sequence[BlockModule] = (),
-    choices: Choices = (),
-    *,
-    before: Callable[[], None] = nothing,
-) -> StepGradients:
+def gradients_of(work: Work, blocks: Sequence[BlockModule] = (), choices: Choices = ()) -> StepGradients:
     """The gradients of one step with those blocks checkpointed; what the step raises comes out."""
-    before()
-    try:
-        with applied(blocks, choices):
-            work.step(nothing, nothing, nothing)
-        return copied_gradients(work)
-    finally:
-        work.zero_grad()
+    with unchanged(work):
+        try:
+            with applied(blocks, choices):
+                work.step(nothing, nothing, nothing)
+            return copied_gradients(work)
+        finally:
+            work.zero_grad()
 
 
 def copied_gradients(work: Work) -> StepGradients:

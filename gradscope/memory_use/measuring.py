@@ -17,6 +17,7 @@ from gradscope.facts import MemoryKind, MemoryPhase
 from gradscope.folds.storages import StorageLog
 from gradscope.loader.work import Work
 from gradscope.memory_use.agreed import BlockModule, Choices, Measured
+from gradscope.memory_use.attributes import unchanged
 from gradscope.memory_use.checkpointing import applied
 from gradscope.recorder.memory.storages import LiveStorages, storages_of
 
@@ -66,7 +67,7 @@ def measure(
             allocator.enter(phase)
 
     try:
-        with applied(blocks, choices), _around(allocator), storages:
+        with unchanged(work), applied(blocks, choices), _around(allocator), storages:
             work.step(
                 lambda: enter(MemoryPhase.FORWARD),
                 lambda: enter(MemoryPhase.BACKWARD),
@@ -219,13 +220,17 @@ class _Cuda:
         return phase, self._peaks[phase] - self._not_the_program
 
 
+def is_memory_error(name: str, message: str) -> bool:
+    """Whether an error of that class with that message means that memory ran out."""
+    if name in ("OutOfMemoryError", "MemoryError"):
+        return True
+    return name == "RuntimeError" and any(each in message.lower() for each in _FULL)
+
+
 def memory_error(error: BaseException) -> str | None:
     """What to say of an error that means that memory ran out; None for any other."""
     text = str(error)
-    full = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and any(each in text.lower() for each in _FULL)
-    )
-    if not full:
+    if not is_memory_error(type(error).__name__, text):
         return None
     first = text.strip().partition("\n")[0].partition(". ")[0]
     return f"ran out of memory: {first}" if first else "ran out of memory"

@@ -11,12 +11,15 @@ from gradscope.loader.work import Work
 from gradscope.memory_use.agreed import NONE, BlockModule, Choices, Measured
 from gradscope.memory_use.costs import Costs, cost
 from gradscope.memory_use.flops import ASSUMPTION
+from gradscope.memory_use.garbage import only_new_garbage
 from gradscope.memory_use.measuring import is_on_fake, measure
 from gradscope.memory_use.planner import Planner
 from gradscope.memory_use.prediction import Prediction
 from gradscope.memory_use.traced import StepTrace
 
 ATTEMPTS: Final = 4
+TRUSTED: Final = 0.02
+"""The share by which a prediction may be wrong; where the lowest plan is off by more, others are measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +56,16 @@ def planned(
     """
     planner = Planner(Prediction(trace), costs)
     search = _Search(work, blocks, planner, dict(known or {}))
-    choices = search.run(budget)
-    floor = planner.floor()
-    lowest = search.peak(floor)
-    kinds = planner.prediction.kinds(floor)
-    if choices is not None and search.measured[choices].peak < lowest:
-        floor, lowest, kinds = choices, search.measured[choices].peak, planner.prediction.kinds(choices)
+    with only_new_garbage():
+        choices = search.run(budget)
+    floor = search.lowest()
     found = None if choices is None else search.measured[choices]
     return Planned(
         budget,
         choices,
-        lowest,
+        search.peak(floor),
         floor,
-        kinds,
+        planner.prediction.kinds(floor),
         measured=found,
         predicted_peak=None if choices is None else planner.prediction.peak(choices) + search.first_error,
         cost=None if choices is None else cost(costs, choices),
@@ -87,7 +87,7 @@ class _Search:
     def __post_init__(self) -> None:
         plain = self.measured.get((NONE,) * len(self.blocks))
         self.first_error = 0 if plain is None else self._off(plain, (NONE,) * len(self.blocks))
-        self._error = max((self._off(found, choices) for choices, found in self.measured.items()), default=0)
+        self._error = self.first_error
 
     def _off(self, found: Measured, choices: Choices) -> int:
         return found.peak - self.planner.prediction.peak(choices)
@@ -98,17 +98,29 @@ class _Search:
         return self.planner.prediction.peak(choices) + self._error if known is None else known.peak
 
     def run(self, budget: int) -> Choices | None:
-        """The choices that kept to the budget."""
+        """The cheapest choices of those that kept to the budget; at least the lowest ones were tried."""
         for _ in range(ATTEMPTS):
             choices = self.planner.plan(budget - self._error)
             if choices is None:
                 break
             found = self._measure(choices)
             if found.peak <= budget:
-                return choices
+                break
             self._error = max(self._off(found, choices), self._error + 1)
-        floor = self.planner.floor()
-        return floor if self._measure(floor).peak <= budget else None
+        if self._fitting(budget) is None:
+            floor = self.planner.floor()
+            if abs(self._off(self._measure(floor), floor)) > TRUSTED * self.measured[floor].peak:
+                for choices in self.planner.uniform():
+                    self._measure(choices)
+        return self._fitting(budget)
+
+    def lowest(self) -> Choices:
+        """The choices with the lowest peak: the planner's, or those that were measured and are lower."""
+        return min([self.planner.floor(), *self.measured], key=self.peak)
+
+    def _fitting(self, budget: int) -> Choices | None:
+        fitting = (choices for choices, found in self.measured.items() if found.peak <= budget)
+        return min(fitting, key=lambda choices: cost(self.planner.costs, choices), default=None)
 
     def _measure(self, choices: Choices) -> Measured:
         if choices not in self.measured:

@@ -66,6 +66,11 @@ class Planner:
             self._floor = self._lowered(best)
         return self._floor
 
+    def uniform(self) -> list[Choices]:
+        """Every option wherever there is one, the others as they are."""
+        options = dict.fromkeys(option for its in self.costs for option in its)
+        return [tuple(option if option in its else NONE for its in self.costs) for option in options]
+
     def _improved(self, choices: Choices, budget: int) -> Choices:
         """Every block, the dearest first, with a cheaper option where the peak allows it."""
         left = self._most

@@ -11,22 +11,17 @@ from typing import Any
 from torch import Tensor, nn
 
 from gradscope.loader.work import Work
-from gradscope.memory_use.attributes import PlainAttributes, generators_of
+from gradscope.memory_use.attributes import generators_of, unchanged
 from gradscope.memory_use.calls import tensors_of
 
 
-def what_changes(work: Work, module: nn.Module, attributes: PlainAttributes) -> str | None:
-    """What one forward of the work shows of the module, as a sentence; None where it shows nothing.
-
-    `attributes` are those that the modules are to have before the forward, and have again after it.
-    """
-    attributes.put_back()
-    with _watched(module) as seen, work.again():
+def what_changes(work: Work, module: nn.Module) -> str | None:
+    """What one forward of the work shows of the module, as a sentence; None where it shows nothing."""
+    with unchanged(work) as attributes, _watched(module) as seen, work.again():
         loss = work.forward()
         is_changed = any(tensor._version != version for tensor, version in seen.given)
+        changed = [f"self.{name}" for name in attributes.changed(module)]
     del loss
-    changed = [f"self.{name}" for name in attributes.changed(module)]
-    attributes.put_back()
     if changed:
         return f"its forward changes {', '.join(changed[:3])}, which the recomputation finds changed"
     if seen.drawn:

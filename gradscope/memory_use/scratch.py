@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
@@ -53,20 +54,23 @@ class WatchedStorages(LiveStorages):  # type: ignore[no-untyped-call]  # torch's
         self.casts: set[int] = set()
         """Copies of weights in another dtype."""
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Where the program compiles, Dynamo must not look into it."""
+        return "torch._dynamo" in sys.modules
+
+    def _run(self, func: Any, args: Any, kwargs: dict[str, Any] | None) -> Any:
         if self._allocator is None:
-            return self._noted(func, types, args, kwargs)
+            return self._noted(func, args, kwargs)
         self._starts.append((self._now(), len(self.log.sizes)))
         self._allocator.begin()
         try:
-            return self._noted(func, types, args, kwargs)
+            return self._noted(func, args, kwargs)
         finally:
             self._allocator.end()
 
-    def _noted(self, func: Any, types: Any, args: Any, kwargs: dict[str, Any] | None) -> Any:
-        output = super().__torch_dispatch__(func, types, args, kwargs)
+    def _noted(self, func: Any, args: Any, kwargs: dict[str, Any] | None) -> Any:
+        output = super()._run(func, args, kwargs)
         if func is torch.ops.aten._to_copy.default and args[0].is_leaf and args[0].requires_grad:
             self.casts.update(self.numbers(output))
         return output

@@ -7,9 +7,11 @@ object of ours: when the backward unpacks it and when its node lets go of it are
 
 from __future__ import annotations
 
+import gc
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
 
@@ -22,7 +24,7 @@ from gradscope.facts import MemoryKind, MemoryPhase
 from gradscope.folds.storages import NO_MAKER, StorageLog
 from gradscope.loader.work import Work
 from gradscope.memory_use.agreed import BLOCK, BlockModule
-from gradscope.memory_use.attributes import PlainAttributes
+from gradscope.memory_use.attributes import unchanged
 from gradscope.memory_use.measuring import hold_all
 from gradscope.memory_use.products import PRODUCTS
 from gradscope.memory_use.regions import Regions, RunningCall
@@ -32,6 +34,10 @@ from gradscope.memory_use.traced import NEVER, Call, Pack, StepTrace
 _NUMBERS: Final = {op: number for number, op in enumerate(PRODUCTS)}
 _NAMES: Final = tuple(PRODUCTS.values())
 _ATTEMPTS: Final = 2  # what a program makes once and keeps is there the second time
+
+
+_CUDA_UNIT: Final = 512
+"""What the caching allocator of CUDA rounds up to."""
 
 
 class NotTraceableError(UsageError):
@@ -50,24 +56,34 @@ def trace_step(work: Work, blocks: Sequence[BlockModule]) -> StepTrace:
     NotTraceableError where that cannot be, or where it does not repeat itself. The gradients that the step
     leaves are removed.
     """
-    attributes = PlainAttributes(work)
     for _ in range(_ATTEMPTS):
+        forward = _Forward(work)
         try:
-            forward = _Forward(work)
-            forward.run()
-            attributes.put_back()
-            with told_by_allocator(work) as allocator:
+            with unchanged(work), _no_collection():
+                forward.run()
+            with unchanged(work), _no_collection(), told_by_allocator(work) as allocator:
                 step = _Step(work, blocks, allocator)
                 step.run()
         except RuntimeError as error:
             if "saved tensor hooks" not in str(error):
                 raise
             raise NotTraceableError("its forward does not allow hooks on saved tensors") from error
-        finally:
-            attributes.put_back()
         if step.log.sizes[: step.forward_births] == forward.log.sizes:
             return step.trace(forward.let_go())
     raise NotTraceableError("its forward does not allocate the same memory every time")
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Garbage in cycles is collected before, not at another moment of each pass."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Pass:
@@ -202,7 +218,8 @@ class _Step(_Pass):
         if not self.log.is_complete:
             raise NotTraceableError("it allocates and frees memory too many times")
         births, deaths = (array("q", map(self._time_of, events)) for events in self.log.lives())
-        sizes = self.log.sizes[:]
+        unit = _CUDA_UNIT if self.work.placement.device.type == "cuda" else 1
+        sizes = array("q", (-(-size // unit) * unit for size in self.log.sizes))
         for number in range(self.counted, self.held):
             sizes[number] = 0
         packs = []

@@ -21,8 +21,9 @@ from gradscope.memory_use.fakes import faked, optimizer_like
 from gradscope.memory_use.measuring import clean_up, is_on_fake, measure
 from gradscope.memory_use.sizes import find_axis
 
-_AROUND: Final = 8  # how many times smaller and larger the default values go
-_ON_REAL: Final = 2  # how many times larger where memory is allocated
+_SMALLER: Final = 8  # how many times smaller the default values get
+_LARGER: Final = {SweepKind.DEPTH: 2, SweepKind.BATCH: 4, SweepKind.SEQ: 4}
+_LARGER_ON_REAL: Final = 2  # where memory is allocated
 
 _Sized: TypeAlias = tuple[Work, Sequence[BlockModule]]
 
@@ -44,7 +45,8 @@ def sweep(
         step = _on_fakes(work, stack)
         on_fake = is_on_fake(step)
         swept = _Swept(step, kind, blocks)
-        chosen = values if values is not None else _around(swept.current, _AROUND if on_fake else _ON_REAL)
+        larger = _LARGER[kind] if on_fake else _LARGER_ON_REAL
+        chosen = values if values is not None else _around(swept.current, larger)
         return Sweep(kind, tuple(swept.points(chosen)), swept.current, on_fake)
 
 
@@ -62,9 +64,9 @@ def _on_fakes(work: Work, stack: ExitStack) -> Work:
         return fake
 
 
-def _around(current: int, most: int) -> list[int]:
+def _around(current: int, larger: int) -> list[int]:
     powers = (2**power for power in range(40))
-    return sorted({current, *(each for each in powers if current / _AROUND <= each <= current * most)})
+    return sorted({current, *(each for each in powers if current / _SMALLER <= each <= current * larger)})
 
 
 class _Swept:

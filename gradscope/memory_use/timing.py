@@ -14,7 +14,7 @@ from torch import nn
 
 from gradscope.loader.work import Work
 from gradscope.memory_use.agreed import NONE, BlockModule, Choices
-from gradscope.memory_use.attributes import PlainAttributes
+from gradscope.memory_use.attributes import unchanged
 from gradscope.memory_use.checkpointing import applied
 
 SECONDS: Final = 10.0
@@ -49,12 +49,10 @@ class StepTimes:
 def time_forward(work: Work, blocks: Sequence[BlockModule], rounds: int = FEWEST) -> ForwardTimes:
     """Times one plain forward and the blocks in it, `rounds` times after one that is not counted."""
     wait = waiting(work)
-    attributes = PlainAttributes(work)
     wholes: list[float] = []
     by_block: list[list[float]] = [[] for _ in blocks]
     for number in range(rounds + 1):
-        attributes.put_back()
-        with _timed(blocks, wait) as taken, work.again():
+        with unchanged(work), _timed(blocks, wait) as taken, work.again():
             wait()
             begun = time.perf_counter()
             loss = work.forward()
@@ -65,7 +63,6 @@ def time_forward(work: Work, blocks: Sequence[BlockModule], rounds: int = FEWEST
             wholes.append(whole)
             for times, seconds in zip(by_block, taken, strict=True):
                 times.append(seconds)
-    attributes.put_back()
     return ForwardTimes(median(wholes), tuple(median(times) for times in by_block))
 
 
@@ -119,7 +116,6 @@ class _Stopwatch:
         self._work = work
         self._blocks = blocks
         self._wait = waiting(work)
-        self._attributes = PlainAttributes(work)
 
     def step(self, choices: Choices) -> _Taken:
         """One step. Where the device must be waited for, its parts are those of a second one."""
@@ -137,7 +133,7 @@ class _Stopwatch:
             moments.append(time.perf_counter())
 
         try:
-            with applied(self._blocks, choices, wait) as recomputing:
+            with unchanged(self._work), applied(self._blocks, choices, wait) as recomputing:
                 self._wait()
                 begun = time.perf_counter()
                 self._work.step(note, note, _nothing)
@@ -145,7 +141,6 @@ class _Stopwatch:
                 whole = time.perf_counter() - begun
         finally:
             self._work.zero_grad()
-            self._attributes.put_back()
         return _Taken(whole, moments[1] - moments[0], recomputing.seconds)
 
 

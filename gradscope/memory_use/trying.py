@@ -11,7 +11,6 @@ from torch.utils.checkpoint import CheckpointError
 
 from gradscope.loader.work import Work
 from gradscope.memory_use.agreed import BLOCK, NONE, SELECTIVE, BlockModule, Choices
-from gradscope.memory_use.attributes import PlainAttributes
 from gradscope.memory_use.caches import growing_argument, note_on_cache
 from gradscope.memory_use.garbage import only_new_garbage
 from gradscope.memory_use.gradients import Reference, compared, gradients_of
@@ -40,22 +39,18 @@ def try_blocks(work: Work, blocks: Sequence[BlockModule]) -> Tried:
     option NONE alone and says why. A plain step that fails for want of memory leaves nothing to compare
     with; any other error of a plain step comes out.
     """
-    attributes = PlainAttributes(work)
     with only_new_garbage():
-        try:
-            reference = _reference(work, attributes)
-            trials = _Trials(work, blocks, reference, attributes)
-            return Tried(trials.run(), reference, tuple(trials.notes))
-        finally:
-            attributes.put_back()
+        reference = _reference(work)
+        trials = _Trials(work, blocks, reference)
+        return Tried(trials.run(), reference, tuple(trials.notes))
 
 
-def _reference(work: Work, attributes: PlainAttributes) -> Reference:
+def _reference(work: Work) -> Reference:
     if is_on_fake(work):
         return Reference(failure="there are no gradients on fake tensors")
     try:
-        first = gradients_of(work, before=attributes.put_back)
-        second = gradients_of(work, before=attributes.put_back)
+        first = gradients_of(work)
+        second = gradients_of(work)
     except (MemoryError, RuntimeError) as error:
         failure = memory_error(error)
         if failure is None:
@@ -69,13 +64,10 @@ def _reference(work: Work, attributes: PlainAttributes) -> Reference:
 class _Trials:
     """Tries one option of all blocks after another."""
 
-    def __init__(
-        self, work: Work, blocks: Sequence[BlockModule], reference: Reference, attributes: PlainAttributes
-    ) -> None:
+    def __init__(self, work: Work, blocks: Sequence[BlockModule], reference: Reference) -> None:
         self._work = work
         self._blocks = list(blocks)
         self._reference = reference
-        self._attributes = attributes
         # A plain step that has no room says nothing of the arguments of the blocks.
         self._cache = (
             growing_argument(work, blocks) if not self._reference.failure or is_on_fake(work) else None
@@ -142,7 +134,7 @@ class _Trials:
     def _why_not(self, choices: Choices) -> str | None:
         """Why a step with these choices is not as good as a plain one; None where it is, or memory ends."""
         try:
-            gradients = gradients_of(self._work, self._blocks, choices, before=self._attributes.put_back)
+            gradients = gradients_of(self._work, self._blocks, choices)
         except Exception as error:  # noqa: BLE001  whatever the recomputation of the user's code raises
             why = None if memory_error(error) else _in_words(error)
         else:
@@ -156,7 +148,7 @@ class _Trials:
 
     def _cause(self, block: BlockModule) -> str:
         """Why its recomputation is another one, as the end of a sentence; empty where that is not known."""
-        told = what_changes(self._work, block.module, self._attributes)
+        told = what_changes(self._work, block.module)
         if told is None and self._cache:
             told = f"it fills the {self._cache} that it is called with"
         return f": {told}" if told else ""

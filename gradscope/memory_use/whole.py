@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -10,6 +12,8 @@ from gradscope.errors import UsageError
 from gradscope.facts import (
     Block,
     Gradients,
+    MemoryKind,
+    MemoryPeak,
     MemoryPhase,
     MemoryUse,
     Plan,
@@ -24,11 +28,14 @@ from gradscope.memory_use.budget import Budget
 from gradscope.memory_use.code import code_for
 from gradscope.memory_use.comparison import Comparison, compare_these, usual_choices
 from gradscope.memory_use.costs import Costs, calibrated, flop_costs, timed_costs
-from gradscope.memory_use.flops import forward_flops, step_flops
-from gradscope.memory_use.measuring import is_on_fake
+from gradscope.memory_use.fakes import faked
+from gradscope.memory_use.flops import StepFlops, count_flops
+from gradscope.memory_use.garbage import only_new_garbage
+from gradscope.memory_use.measuring import clean_up, is_on_fake, memory_error
 from gradscope.memory_use.planned import Planned, planned
 from gradscope.memory_use.step_trace import trace_step
 from gradscope.memory_use.timing import time_forward
+from gradscope.memory_use.traced import StepTrace
 from gradscope.memory_use.trying import Tried, try_blocks
 
 Say: TypeAlias = Callable[[str], None]
@@ -46,9 +53,34 @@ class Wanted:
 
 
 def compared(work: Work, memory: MemoryUse, wanted: Wanted, say: Say) -> tuple[MemoryUse, tuple[str, ...]]:
-    """`memory` with what checkpointing changes, and notes. UsageError for what cannot be done as asked."""
+    """`memory` with what checkpointing changes, and notes. UsageError for what cannot be done as asked.
+
+    What the program prints in these steps is not shown: it has printed it already.
+    """
+    with only_new_garbage(), _unprinted():
+        return _compared(work, memory, wanted, say)
+
+
+@contextmanager
+def _unprinted() -> Iterator[None]:
+    with (
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
+        yield
+
+
+def _compared(work: Work, memory: MemoryUse, wanted: Wanted, say: Say) -> tuple[MemoryUse, tuple[str, ...]]:
     say("finding the blocks")
-    blocks = find_blocks(work, wanted.blocks)
+    try:
+        blocks = find_blocks(work, wanted.blocks)
+    except (RuntimeError, MemoryError) as error:
+        failure = memory_error(error)
+        if failure is None:
+            raise
+        clean_up(work)
+        return replace(memory, not_compared=f"even a forward that keeps nothing {failure}"), ()
     if wanted.sweep is not None:
         say(f"sweeping {wanted.sweep[0]}")
         from gradscope.memory_use.sweeps import sweep
@@ -71,6 +103,7 @@ class _Whole:
     work: Work
     tried: Tried
     say: Say
+    _flops: StepFlops | None = None
 
     def told(self, memory: MemoryUse, budget: Budget | None) -> MemoryUse:
         blocks = self.tried.blocks
@@ -87,6 +120,7 @@ class _Whole:
         self.say("timing the blocks")
         return replace(
             memory,
+            peaks=_with_scratch(memory.peaks, found.strategies[0]),
             step_seconds=found.step_seconds,
             blocks=self.blocks(found),
             strategies=strategies,
@@ -108,16 +142,25 @@ class _Whole:
         allowed = budget.of(plain.peak or 0)
         self.say("planning")
         blocks = self.tried.blocks
+        trace, costs = self.traced(found)
         made = planned(
             self.work,
             blocks,
-            trace_step(self.work, blocks),
+            trace,
             allowed,
-            self.costs(found),
+            costs,
             {each.choices: _measured(each) for each in found.strategies if each.peak is not None},
         )
         strategy = self.planned_strategy(made, found) if made.choices is not None else None
         return Plan(allowed, strategy, made.floor, dict(made.floor_kinds), made.assumptions)
+
+    def traced(self, found: Comparison) -> tuple[StepTrace, Costs]:
+        """A plain step, and what every option costs; on fake tensors where a plain step does not fit."""
+        blocks = self.tried.blocks
+        if found.strategies[0].failure is None:
+            return trace_step(self.work, blocks), self.costs(found)
+        with faked(self.work, os.getcwd()) as fake:
+            return trace_step(fake, blocks), flop_costs(fake, blocks)
 
     def costs(self, found: Comparison) -> Costs:
         """Seconds, scaled to the steps that were timed; on fake tensors floating-point operations."""
@@ -149,7 +192,7 @@ class _Whole:
         if made.cost is None:
             return None
         if is_on_fake(self.work):
-            return 1 + made.cost / step_flops(self.work)
+            return 1 + made.cost / self.flops().plain
         return 1 + made.cost / found.step_seconds if found.step_seconds else None
 
     # ------------------------------------------------------------ figures
@@ -158,20 +201,23 @@ class _Whole:
         """On fake tensors, which take no time: ratios of floating-point operations."""
         if not is_on_fake(self.work):
             return found
-        self.say("counting operations")
-        plain, forward = step_flops(self.work), forward_flops(self.work)
-        return replace(
-            found,
-            strategies=tuple(self.counted(each, plain, forward) for each in found.strategies),
-        )
+        return replace(found, strategies=tuple(map(self.counted, found.strategies)))
 
-    def counted(self, strategy: Strategy, plain: int, forward: int) -> Strategy:
+    def flops(self) -> StepFlops:
+        """What is counted of the step, once."""
+        if self._flops is None:
+            self.say("counting operations")
+            self._flops = count_flops(self.work, self.tried.blocks)
+        return self._flops
+
+    def counted(self, strategy: Strategy) -> Strategy:
         """A strategy with its floating-point operations beside those of a plain step and forward."""
-        if strategy.failure is not None or not plain:
+        flops = self.flops()
+        if strategy.failure is not None or not flops.plain:
             return strategy
-        its = step_flops(self.work, self.tried.blocks, strategy.choices)
-        again = min(1.0, (its - plain) / forward) if forward else None
-        return replace(strategy, time_ratio=its / plain, recomputed=again)
+        more = flops.of(strategy.choices) - flops.plain
+        again = min(1.0, more / flops.forward) if flops.forward else None
+        return replace(strategy, time_ratio=1 + more / flops.plain, recomputed=again)
 
     def blocks(self, found: Comparison) -> tuple[Block, ...]:
         """The blocks as facts."""
@@ -197,6 +243,20 @@ class _Whole:
         if len(self.work.roots) == 1:
             return block.path
         return f"{type(self.work.roots[block.root]).__name__}.{block.path}"
+
+
+def _with_scratch(peaks: Sequence[MemoryPeak], plain: Strategy) -> tuple[MemoryPeak, ...]:
+    """The peaks of tensors, the one of a plain step with what its allocator gave out within ops besides."""
+    highest = max((peak.size for peak in peaks), default=0)
+    more = (plain.peak or 0) - highest
+    if more <= 0:
+        return tuple(peaks)
+    return tuple(_grown(peak, plain.peak or 0) if peak.phase is plain.peak_phase else peak for peak in peaks)
+
+
+def _grown(peak: MemoryPeak, size: int) -> MemoryPeak:
+    temporary = peak.kinds.get(MemoryKind.OTHER, 0) + size - peak.size
+    return replace(peak, size=size, kinds={**peak.kinds, MemoryKind.OTHER: temporary})
 
 
 def _measured(strategy: Strategy) -> Measured:
