@@ -8,19 +8,24 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from gradscope.destination import Destination
 from gradscope.errors import OutputError, UsageError
 from gradscope.facts import MemoryUse, Recording
 from gradscope.folds.storages import StorageLog
+from gradscope.loader.expressions import describe
 from gradscope.loader.generators import seeded
 from gradscope.loader.inputs import Inputs
-from gradscope.loader.loss import find_loss
+from gradscope.loader.loss import Loss, Note, find_loss
 from gradscope.loader.options import Options
 from gradscope.loader.placement import Placement
 from gradscope.loader.work import Work, make_optimizer
 from gradscope.memory_measuring import report_on
+from gradscope.memory_use.attributes import Attributes
 from gradscope.memory_use.budget import Budget, parse_budget
 from gradscope.memory_use.whole import Wanted, compared
 from gradscope.recorder import Recorder
@@ -82,7 +87,7 @@ def memory(
     *inputs: Any,
     loss: Callable[..., Tensor] | None = None,
     budget: int | str | None = None,
-    blocks: Sequence[str] = (),
+    blocks: str | Sequence[str] = (),
     optimizer: str | None = None,
     compare: bool = True,
     **named_inputs: Any,
@@ -94,9 +99,9 @@ def memory(
 
     The step calls `subject` with copies of the inputs, takes a scalar output, its `.loss` or the mean, or
     what `loss` makes of the output, and runs its backward. `budget` is in bytes, or as `--budget` takes it
-    ("8GiB", "50%"); `blocks` are patterns of the modules to checkpoint; `optimizer` ends the step with one
-    of "sgd", "momentum", "adam" or "adamw" at a learning rate of 0. The step is run some dozens of times;
-    gradients, buffers and generators are what they were afterwards.
+    ("8GiB", "50%"); `blocks` is a pattern of the modules to checkpoint, or several; `optimizer` ends the step
+    with one of "sgd", "momentum", "adam" or "adamw" at a learning rate of 0. The step is run some dozens of
+    times; gradients, buffers, attributes of modules and generators are what they were afterwards.
 
     Raises UsageError for what cannot be run or understood; what the program raises comes out.
     """
@@ -104,9 +109,9 @@ def memory(
         raise UsageError(
             f"a {type(subject).__name__} has no step: give a module, or a function that returns a loss"
         )
-    allowed = parse_budget(budget) if isinstance(budget, str) else None
-    if isinstance(budget, int):
-        allowed = Budget(size=budget)
+    allowed = _budget(budget)
+    patterns = (blocks,) if isinstance(blocks, str) else tuple(blocks)
+    _check_is_real(subject)
     name = getattr(subject, "__name__", None) or type(subject).__name__
     work = Work(
         subject=subject,
@@ -116,7 +121,7 @@ def memory(
         placement=_placement(subject, inputs, named_inputs),
         optimizer=make_optimizer(optimizer, subject),
     )
-    with seeded(), _as_before(work):
+    with torch.inference_mode(False), torch.enable_grad(), seeded(), _as_before(work):
         recorder = Recorder(storages=StorageLog())
         with recorder:
             for _ in range(2 if optimizer is not None else 1):
@@ -124,7 +129,7 @@ def memory(
         recording = recorder.recording()
         work.zero_grad()
         if compare and recording.memory is not None:
-            told, notes = compared(work, recording.memory, Wanted(allowed, tuple(blocks)), _unheard)
+            told, notes = compared(work, recording.memory, Wanted(allowed, patterns), _unheard)
             recording = replace(recording, memory=told, notes=(*recording.notes, *notes))
     return Memory(_report(f"gradscope.memory({name})", recording))
 
@@ -133,15 +138,42 @@ def _report(target: str, recording: Recording) -> Report:
     return report_on(recording, target)
 
 
-def _finder(loss: Callable[..., Tensor] | None) -> Any:
-    if loss is None:
-        return find_loss(None)
-    given = loss
+def _budget(budget: int | str | None) -> Budget | None:
+    if budget is None:
+        return None
+    if isinstance(budget, int) and not isinstance(budget, bool) and budget >= 0:
+        return Budget(size=budget)
+    if isinstance(budget, str):
+        return parse_budget(budget)
+    raise UsageError(
+        f"budget={budget!r} is not an amount of memory", try_next='budget=8 * 2**30, "8GiB" or "50%"'
+    )
 
-    def find(output: Any, _inputs: Inputs, _note: Any) -> Tensor:
-        return given(output)
+
+def _check_is_real(subject: Callable[..., Any]) -> None:
+    if isinstance(subject, nn.Module) and any(each.is_meta for each in subject.parameters()):
+        raise UsageError(
+            f"the {type(subject).__name__} has parameters on the meta device, where nothing is measured",
+            try_next="gradscope memory FILE:NAME --fake",
+        )
+
+
+def _finder(loss: Callable[..., Tensor] | None) -> Loss:
+    offered = find_loss(None)
+
+    def find(output: Any, inputs: Inputs, note: Note) -> Tensor:
+        found = offered(output, inputs, note) if loss is None else _checked(loss(output))
+        if torch.is_grad_enabled() and not found.requires_grad:
+            raise UsageError("the loss requires no gradient: nothing that it is made of does")
+        return found
 
     return find
+
+
+def _checked(loss: Any) -> Tensor:
+    if isinstance(loss, Tensor) and loss.numel() == 1:
+        return loss
+    raise UsageError(f"loss() returned {describe(loss)}; backward needs a tensor with one element")
 
 
 def _placement(subject: Any, inputs: Any, named_inputs: Any) -> Placement:
@@ -156,19 +188,82 @@ def _placement(subject: Any, inputs: Any, named_inputs: Any) -> Placement:
 
 @contextmanager
 def _as_before(work: Work) -> Iterator[None]:
-    """Gradients and buffers of the modules are put back, whatever the steps do to them."""
-    roots = [work.subject] if isinstance(work.subject, nn.Module) else []
-    gradients = [(each, each.grad) for root in roots for each in root.parameters()]
-    buffers = [(each, each.detach().clone()) for root in roots for each in root.buffers()]
-    for parameter, _ in gradients:
-        parameter.grad = None
+    """Gradients, buffers and attributes of the modules are put back, whatever the steps do to them."""
+    before = _Before()
     try:
+        if isinstance(work.subject, nn.Module):
+            before.note(work.subject)
+        else:
+            handle = register_module_forward_pre_hook(lambda module, _args: before.note(module))
+            try:
+                before.note_leaves(work)
+            finally:
+                handle.remove()
         yield
     finally:
-        for parameter, gradient in gradients:
-            parameter.grad = gradient
-        for buffer, value in buffers:
+        before.put_back()
+
+
+class _Before:
+    """What modules held when they were noted; their gradients are None from then on."""
+
+    def __init__(self) -> None:
+        self._seen: set[nn.Module] = set()
+        self._gradients: dict[Tensor, Tensor | None] = {}
+        self._buffers: list[tuple[dict[str, Tensor | None], dict[str, Tensor | None]]] = []
+        self._values: list[tuple[Tensor, Tensor]] = []
+        self._attributes: list[Attributes] = []
+
+    def note(self, root: nn.Module) -> None:
+        """Notes a module and those in it, once each."""
+        modules = [module for module in root.modules() if module not in self._seen]
+        if not modules:
+            return
+        self._seen.update(modules)
+        self._attributes.append(Attributes(modules))
+        self._buffers += [
+            (module._buffers, dict(module._buffers))
+            for module in modules
+            if not isinstance(module, torch.jit.ScriptModule)  # keeps its own to itself
+        ]
+        self._values += [(buffer, buffer.detach().clone()) for buffer in root.buffers()]
+        for parameter in root.parameters():
+            self._note_gradient(parameter)
+
+    def _note_gradient(self, leaf: Tensor) -> None:
+        if leaf not in self._gradients:
+            self._gradients[leaf] = leaf.grad
+            leaf.grad = None
+
+    def note_leaves(self, work: Work) -> None:
+        """One forward, and the gradients of what it depends on; modules note themselves when called."""
+        with work.again():
+            loss = work.forward()
+        seen: set[Node] = set()
+        waiting = [loss.grad_fn]
+        while waiting:
+            node = waiting.pop()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            if type(node).__name__ == "AccumulateGrad":
+                self._note_gradient(node.variable)  # type: ignore[attr-defined]  # of this class alone
+            waiting += [each for each, _ in node.next_functions]
+        self._put_values_back()
+
+    def put_back(self) -> None:
+        """All is as it was when it was noted."""
+        for leaf, gradient in self._gradients.items():
+            leaf.grad = gradient
+        self._put_values_back()
+
+    def _put_values_back(self) -> None:
+        for own, buffers in self._buffers:
+            own.update(buffers)
+        for buffer, value in self._values:
             buffer.data.copy_(value)
+        for attributes in self._attributes:
+            attributes.put_back()
 
 
 def _nothing() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from gradscope.environment import environment
+from gradscope.errors import UsageError
 from gradscope.facts import MemoryUse, ProgramEnd, Recording, SweepKind
 from gradscope.judging import judged
 from gradscope.loader.model import Model
@@ -49,6 +50,12 @@ class Request:
         """What is to be compared."""
         return Wanted(self.budget, self.blocks, self.sweep)
 
+    @property
+    def of_a_model(self) -> str | None:
+        """The first option that asks for what only a model has: a step that can be run again."""
+        asked = {"--budget": self.budget, "--blocks": self.blocks or None, "--sweep": self.sweep}
+        return next((option for option, value in asked.items() if value is not None), None)
+
 
 def measure_target(
     target: Target, options: Options, request: Request, say: Say = lambda _text: None
@@ -58,6 +65,11 @@ def measure_target(
     Raises UsageError for what cannot be run, or compared as it was asked for, and Fault where gradscope
     itself failed.
     """
+    if target.is_program and (asked := request.of_a_model):
+        raise UsageError(
+            f"{asked} needs a model, and {target.text} is a program, which is run once",
+            try_next=f"gradscope memory {target.where}:NAME  where NAME is an nn.Module or returns one",
+        )
     if request.fake:
         return _on_fakes(target, options, request, say)
     say("running it once")
@@ -75,9 +87,9 @@ def measure_target(
     work = models[-1].work if models else None
     if memory is None or not request.compare:
         return recording
-    if work is None:
+    if target.is_program:
         return replace(recording, memory=replace(memory, not_compared=_SCRIPT.format(where=target.where)))
-    if not _is_comparable(recording):
+    if work is None or not _is_comparable(recording):
         return recording
     clean_up(work)
     return _compared(recording, memory, work, request, say)

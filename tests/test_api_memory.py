@@ -100,3 +100,48 @@ def test_what_is_refused(tmp_path: Path) -> None:
         gradscope.memory(model(), torch.randn(64, 16), optimizer="adan")
     with pytest.raises(OutputError, match="names no format"):
         gradscope.memory(model(), torch.randn(64, 16), compare=False).save(tmp_path / "m.svg")
+
+
+def test_a_function_leaves_what_it_calls_as_it_was() -> None:
+    net, x, own = model(), torch.randn(64, 16), torch.randn(16, requires_grad=True)
+    net(x).mean().backward()
+    own.grad = torch.ones(16)
+    net[0].calls = 0
+
+    def counted(module: nn.Module, *_: object) -> None:
+        module.calls += 1  # type: ignore[operator]  # an int
+
+    net[0].register_forward_hook(counted)
+    gradients = {name: parameter.grad for name, parameter in net.named_parameters()}
+    values = {name: value.clone() for name, value in net.state_dict().items()}
+    gradscope.memory(lambda x: net(x * own), x, compare=False)
+    assert all(parameter.grad is gradients[name] for name, parameter in net.named_parameters())
+    assert all(torch.equal(value, values[name]) for name, value in net.state_dict().items())
+    assert torch.equal(own.grad, torch.ones(16))
+    assert net[0].calls == 0
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_around_it(mode: type) -> None:
+    net = model()
+    with mode():
+        memory = gradscope.memory(net, torch.randn(64, 16), compare=False)
+    assert memory.use.gradients == memory.use.parameters
+
+
+def test_one_pattern_of_blocks() -> None:
+    memory = gradscope.memory(model(), torch.randn(64, 16), blocks="*.up")
+    assert [block.path for block in memory.use.blocks] == [f"{n}.up" for n in range(4)]
+
+
+def test_what_cannot_be_measured() -> None:
+    net, x = model(), torch.randn(64, 16)
+    for budget in (-1, True, 0.5):
+        with pytest.raises(UsageError, match="is not an amount of memory"):
+            gradscope.memory(net, x, budget=budget)  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(UsageError, match="meta device"), torch.device("meta"):
+        gradscope.memory(Block(), x)
+    with pytest.raises(UsageError, match="requires no gradient"):
+        gradscope.memory(lambda: torch.ones(3).sum())
+    with pytest.raises(UsageError, match=r"loss\(\) returned float32"):
+        gradscope.memory(net, x, loss=lambda output: output)

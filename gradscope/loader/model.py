@@ -89,7 +89,18 @@ class Model:
         return work, output
 
     def place(self, subject: nn.Module) -> None:
-        """Puts a module on the device, in the dtype, that were asked for."""
+        """Puts a module on the device, in the dtype, that were asked for.
+
+        TargetError for one on the meta device, whose parameters have no values to put anywhere.
+        """
+        if self.placement.device.type != "meta" and any(each.is_meta for each in subject.parameters()):
+            raise TargetError(
+                f"{self.target.text} has parameters on the meta device, which hold no values to run with",
+                try_next=(
+                    "build it without torch.device('meta')",
+                    f"gradscope memory {self.target.text} --fake  needs no values",
+                ),
+            )
         subject.to(device=self.placement.device, dtype=self.placement.dtype)
 
     def _guessed(self, subject: nn.Module, name: str, note: Note) -> Inputs:

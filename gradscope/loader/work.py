@@ -39,9 +39,15 @@ class Work:
     def roots(self) -> list[nn.Module]:
         """The outermost modules with parameters that a forward calls: the subject itself where it is one."""
         if self._roots is None:
-            self._roots = [self.subject] if isinstance(self.subject, nn.Module) else self._called()
-            self._buffers = [(b, b.detach().clone()) for root in self._roots for b in root.buffers()]
+            if isinstance(self.subject, nn.Module):
+                self._roots = [self.subject]
+                self._keep_buffers(self.subject)
+            else:
+                self._roots = self._called()
         return self._roots
+
+    def _keep_buffers(self, root: nn.Module) -> None:
+        self._buffers += [(buffer, buffer.detach().clone()) for buffer in root.buffers()]
 
     def _called(self) -> list[nn.Module]:
         found: list[nn.Module] = []
@@ -50,6 +56,7 @@ class Work:
             inside = any(module is each for root in found for each in root.modules())
             if not inside and next(module.parameters(), None) is not None:
                 found.append(module)
+                self._keep_buffers(module)  # as they are before the forward that calls it
 
         handle = register_module_forward_pre_hook(saw)
         try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from gradscope.loader.work import Work
 
@@ -15,14 +18,14 @@ _PLAIN: Final = (int, float, complex, str, bytes, bool, type(None))
 
 
 class Attributes:
-    """The attributes of all modules as they are when it is made, parameters, buffers and modules apart.
+    """The attributes of those modules as they are when it is made, parameters, buffers and modules apart.
 
     Put back are numbers, texts, tuples of them, tensors that others took the place of, what lists and
     dictionaries hold, and the states of generators; not what was changed in place in a tensor.
     """
 
-    def __init__(self, work: Work) -> None:
-        self._modules = [module for root in work.roots for module in root.modules()]
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        self._modules = list(modules)
         self._then = [_own(module) for module in self._modules]
         self._held = [
             (value, value.copy())
@@ -62,7 +65,7 @@ class Attributes:
 @contextmanager
 def unchanged(work: Work) -> Iterator[Attributes]:
     """Inside it a step may change the attributes of its modules; afterwards they are as they were."""
-    attributes = Attributes(work)
+    attributes = Attributes(module for root in work.roots for module in root.modules())
     try:
         yield attributes
     finally:
@@ -75,6 +78,22 @@ def generators_of(modules: Iterable[nn.Module]) -> Iterator[tuple[str, torch.Gen
         for name, value in vars(module).items():
             if isinstance(value, torch.Generator):
                 yield name, value
+
+
+def random_states(own: Iterable[tuple[str, torch.Generator]]) -> dict[str, Any]:
+    """The states of the generators that a checkpoint does not put back, by what they are called.
+
+    `own` are those that modules have as attributes, and their names.
+    """
+    states: dict[str, Any] = {"Python's random": random.getstate()}
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        name, keys, *rest = numpy.random.get_state()
+        states["NumPy's random"] = (name, keys.tobytes(), *rest)
+    with unset_fake_temporarily():
+        for name, generator in own:
+            states[f"its own generator, {name}"] = generator.get_state().tolist()
+    return states
 
 
 def _own(module: nn.Module) -> dict[str, Any]:

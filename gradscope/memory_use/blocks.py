@@ -264,6 +264,8 @@ def _reason(each: Called, by_path: dict[tuple[int, str], Called]) -> str | None:
         return "it is part of a compiled graph: checkpoint it before torch.compile"
     if not each.keeps:
         return "its forward saves nothing for the backward"
+    if each.draws:
+        return f"its forward draws from {each.draws[0]}, and a checkpoint does not rewind that"
     return None
 
 

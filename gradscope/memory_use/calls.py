@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradscope.loader.work import Work
-from gradscope.memory_use.attributes import unchanged
+from gradscope.memory_use.attributes import generators_of, random_states, unchanged
 from gradscope.memory_use.products import PRODUCTS, is_random
 from gradscope.recorder.memory.storages import storages_of
 
@@ -34,8 +34,9 @@ class Called:
     else saves, less the inputs that would have to be kept for it.
     `products` are the matrix products that ran in it, None for those whose output must not be kept.
     `before` and `after` are the nodes of the graph that its first call began with and ended with, `changes`
-    the names, below it, of buffers that the forward changed. `is_checkpointed` says that the program
-    checkpoints it, or modules directly in it, already.
+    the names, below it, of buffers that the forward changed. `draws` names the generators that it drew from
+    and that no checkpoint rewinds ("Python's random"). `is_checkpointed` says that the program checkpoints
+    it, or modules directly in it, already.
     """
 
     root: int
@@ -50,6 +51,7 @@ class Called:
     before: tuple[Node, ...] = ()
     after: tuple[Node, ...] = ()
     changes: tuple[str, ...] = ()
+    draws: tuple[str, ...] = ()
     is_checkpointed: bool = False
 
 
@@ -96,6 +98,10 @@ class _Watcher:
         self._keeping = keeping
         self._found = found
         self._running: list[Called] = []
+        self._states: list[dict[str, Any]] = []  # by running module: the generators when it was called
+        self._generators = {
+            key: tuple(generators_of(called.module.modules())) for key, called in found.items()
+        }
         self._known: dict[int, tuple[ref[torch.UntypedStorage], int]] = {}
         self._sizes: list[int] = []  # by the number of a storage
         self._saves: dict[int, set[int]] = defaultdict(set)  # by module: the storages that it saves
@@ -133,9 +139,13 @@ class _Watcher:
             self._takes[id(called)].update(self._numbers(tensor))
         self._count += 1
         self._running.append(called)
+        self._states.append(random_states(self._generators[id(module)]))
 
     def _leave(self, module: nn.Module, _args: Any, output: Any) -> None:
         called = self._running.pop()
+        before, now = self._states.pop(), random_states(self._generators[id(module)])
+        drawn = [name for name, state in before.items() if now.get(name) != state]
+        called.draws = tuple(dict.fromkeys([*called.draws, *drawn]))
         if called.calls == 1:
             called.after = _nodes(output)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.nn import functional
 
 from gradscope.errors import UsageError
 from gradscope.loader.importing import attribute_of, import_target
@@ -25,6 +26,13 @@ from gradscope.loader.target import Target
 from gradscope.loader.work import Work
 from gradscope.memory_use.fake_errors import told
 from gradscope.memory_use.fake_mode import Fakes, fake_mode
+from gradscope.recorder.patches import Patches, named_like
+
+_DROPOUT_P: Final = 4  # its place among the arguments
+_DROPPING: Final = (
+    "attention with dropout is a row of ops on the CPU, which keep much; CUDA has one kernel for it, which "
+    "keeps little"
+)
 
 
 @contextmanager
@@ -42,6 +50,8 @@ def fake_work(target: Target, options: Options, note: Note = lambda _text: None)
     placement = choose_placement(options)
     with ExitStack() as stack:
         stack.enter_context(told())
+        if placement.device.type == "cpu":
+            stack.enter_context(_attention_noted(note))
         mode = stack.enter_context(fake_mode(target.folder))
         model = _FakeModel(target, options, placement, mode, stack)
         with placement.around_model():
@@ -73,6 +83,30 @@ def faked(work: Work, folder: str) -> Iterator[Work]:
             _roots=roots,
             _buffers=[(each, each.detach().clone()) for root in roots for each in root.buffers()],
         )
+
+
+@contextmanager
+def _attention_noted(note: Note) -> Iterator[None]:
+    """Says once, where attention with dropout runs, that the CPU has no kernel for it."""
+    patches = Patches()
+    told_already = False
+
+    def scaled_dot_product_attention(*args: Any, **kwargs: Any) -> Any:
+        nonlocal told_already
+        drops = kwargs.get("dropout_p", args[_DROPOUT_P] if len(args) > _DROPOUT_P else 0.0)
+        if drops and not told_already:
+            told_already = True
+            note(_DROPPING)
+        return original(*args, **kwargs)
+
+    original = functional.scaled_dot_product_attention
+    patches.replace(
+        functional, "scaled_dot_product_attention", named_like(original, scaled_dot_product_attention)
+    )
+    try:
+        yield
+    finally:
+        patches.undo()
 
 
 class _FakeModel(Model):

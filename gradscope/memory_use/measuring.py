@@ -98,9 +98,11 @@ def hold_all(work: Work, storages: LiveStorages) -> None:
 
 
 def is_on_fake(work: Work) -> bool:
-    """Whether the work is done on fake tensors, which have no memory."""
-    return any(is_fake(each) for root in work.roots for each in root.parameters()) or any(
-        is_fake(each) for each in work.inputs.tensors()
+    """Whether the work is done on fake tensors, which have no memory: in their mode all new ones are."""
+    return (
+        is_fake(torch.empty(0))
+        or any(is_fake(each) for root in work.roots for each in root.parameters())
+        or any(is_fake(each) for each in work.inputs.tensors())
     )
 
 

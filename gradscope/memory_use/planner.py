@@ -7,8 +7,9 @@ and improved block by block.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Final
 
 from gradscope.memory_use.agreed import BLOCK, NONE, SELECTIVE, Choices
@@ -19,7 +20,8 @@ from gradscope.memory_use.prediction import Prediction
 STATES: Final = 600
 """Different savings that are told apart."""
 _TURNS: Final = 6
-_EVALUATED: Final = 2_000_000
+_ALIKE: Final = 1e-6
+_EVALUATED: Final = 700_000
 """Events that the exact prediction goes through at most while a plan is improved."""
 
 
@@ -31,6 +33,7 @@ class Planner:
         self.costs = costs
         self._chain = chain_of(prediction, [tuple(its) for its in costs])
         self._most = max(20, _EVALUATED // max(1, prediction.trace.events))
+        self._left = 0
         self._floor: Choices | None = None
 
     def plan(self, budget: int) -> Choices | None:
@@ -50,12 +53,15 @@ class Planner:
                 allowed = budget + room  # the chain expects too much
             else:
                 allowed -= max(1, peak - budget)
-        if not found:
-            floor = self.floor()
-            if self.prediction.peak(floor) > budget:
-                return None
+        floor = self.floor()
+        if self.prediction.peak(floor) <= budget:
             found.append(floor)
-        return self._improved(min(found, key=lambda choices: cost(self.costs, choices)), budget)
+        self._left = self._most
+        improved = [self._improved(choices, budget) for choices in sorted(set(found), key=self._cost)[:2]]
+        return self._swapped(min(improved, key=self._cost), budget) if improved else None
+
+    def _cost(self, choices: Choices) -> float:
+        return cost(self.costs, choices)
 
     def floor(self) -> Choices:
         """The choices with the lowest predicted peak that could be found."""
@@ -73,18 +79,38 @@ class Planner:
 
     def _improved(self, choices: Choices, budget: int) -> Choices:
         """Every block, the dearest first, with a cheaper option where the peak allows it."""
-        left = self._most
         for block in sorted(self._chain.blocks, key=lambda block: -self.costs[block][choices[block]]):
-            its = self.costs[block]
-            for option in cheapest_first(its):
-                if its[option] >= its[choices[block]] or not left:
-                    break
-                left -= 1
+            for option in self._cheaper(block, choices[block]):
                 other = _with(choices, block, option)
-                if self.prediction.peak(other) <= budget:
+                if self._fits(other, budget):
                     choices = other
                     break
         return choices
+
+    def _swapped(self, choices: Choices, budget: int) -> Choices:
+        """Two blocks at a time, one cheaper and one dearer, as long as that is cheaper together."""
+        found: Choices | None = choices
+        while found is not None:
+            choices = found
+            found = next((other for other in self._swaps(choices) if self._fits(other, budget)), None)
+        return choices
+
+    def _swaps(self, choices: Choices) -> Iterator[Choices]:
+        for block, other in permutations(self._chain.blocks, 2):
+            for cheaper in self._cheaper(block, choices[block]):
+                gain = self.costs[block][choices[block]] - self.costs[block][cheaper]
+                for dearer, price in self.costs[other].items():
+                    if 0 < price - self.costs[other][choices[other]] < gain * (1 - _ALIKE):
+                        yield _with(_with(choices, block, cheaper), other, dearer)
+
+    def _cheaper(self, block: int, choice: str) -> list[str]:
+        its = self.costs[block]
+        return [option for option in cheapest_first(its) if its[option] < its[choice]]
+
+    def _fits(self, choices: Choices, budget: int) -> bool:
+        """Whether the peak is within the budget; also not when enough was tried."""
+        self._left -= 1
+        return self._left >= 0 and self.prediction.peak(choices) <= budget
 
     def _lowered(self, choices: Choices) -> Choices:
         """Every block with another option where that lowers the peak."""

@@ -177,12 +177,18 @@ class _Whole:
         return calibrated(costs, longer)
 
     def planned_strategy(self, made: Planned, found: Comparison) -> Strategy:
-        """The plan, measured and timed beside a plain step like every other strategy."""
+        """The plan, measured and timed beside a plain step like every other strategy.
+
+        Where it is one of these, with the figures of that one.
+        """
         assert made.choices is not None
         plain = found.strategies[0]
-        chosen = {StrategyKind.NONE: plain.choices, StrategyKind.PLAN: made.choices}
-        measured = self.with_flops(compare_these(self.work, self.tried, chosen, say=self.say))
-        strategy = measured.strategies[1]
+        strategy = next((each for each in found.strategies if each.choices == made.choices), None)
+        if strategy is None:
+            chosen = {StrategyKind.NONE: plain.choices, StrategyKind.PLAN: made.choices}
+            measured = self.with_flops(compare_these(self.work, self.tried, chosen, say=self.say))
+            strategy = measured.strategies[1]
+        strategy = replace(strategy, kind=StrategyKind.PLAN)
         if made.measured is not None and strategy.peak is not None:
             strategy = replace(strategy, peak=min(strategy.peak, made.measured.peak))
         ratio = self.expected_ratio(made, found)

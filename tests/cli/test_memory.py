@@ -209,9 +209,30 @@ def test_what_is_refused(words: list[str], what: str, capfd: pytest.CaptureFixtu
     assert captured.out == ""
 
 
-def test_fake_needs_a_model(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["memory", "train.py", "--fake"]) == ExitStatus.USAGE
-    assert "--fake needs a model" in capfd.readouterr().err
+@pytest.mark.parametrize(
+    "words", [["--fake"], ["--budget", "50%"], ["--sweep", "batch"], ["--blocks", "h.*"]]
+)
+def test_what_needs_a_model(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["memory", "train.py", *words]) == ExitStatus.USAGE
+    captured = capfd.readouterr()
+    assert f"{words[0]} needs a model" in captured.err
+    assert captured.out == ""
+
+
+def test_a_model_that_fails_is_no_script(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(folder, "meta.py", "import torch\ndef build():\n    return torch.nn.Linear(2, 2, device='meta')\n")
+    assert run(["memory", "meta.py:build", "--input", "randn(3,2)"]) == ExitStatus.USAGE
+    assert "has parameters on the meta device" in capfd.readouterr().err
+    write(folder, "broken_build.py", "def build():\n    raise ValueError('mine')\n")
+    assert run(["memory", "broken_build.py:build"]) == ExitStatus.PROGRAM_FAILED
+    assert "a script is run once" not in capfd.readouterr().out
+
+
+def test_a_plan_that_was_measured_already_keeps_its_figures() -> None:
+    memory = measured(*MODEL_WORDS, "--budget", "100%")["memory"]
+    plain, plan = memory["strategies"][0], memory["strategies"][-1]
+    assert plan["kind"] == "plan"
+    assert [plan[each] for each in ("peak", "time_ratio")] == [plain[each] for each in ("peak", "time_ratio")]
 
 
 def test_what_the_program_raises_is_told(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

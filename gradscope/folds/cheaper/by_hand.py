@@ -53,13 +53,18 @@ def _products(view: GraphView, index: int) -> Iterator[Saving]:
         if view.is_op(factor, "SigmoidBackward0"):
             yield from _gated(view, index, factor, other, x_name)
         elif view.is_op(factor, "TanhBackward0"):
-            softplus = view.source(factor, 0)
-            if view.is_op(softplus, "SoftplusBackward0") and view.nodes[softplus or 0].next[0] == other:
-                text = "F.mish computes the same and keeps its input alone"
-                kept = _storages(view, softplus or 0, "self")
-                yield from _saving(view, text, (index, factor, softplus or 0), kept=kept)
+            yield from _mish(view, index, factor, other)
         elif view.is_op(factor, "AddBackward0"):
             yield from _gelu(view, index, factor, name, x_name)
+
+
+def _mish(view: GraphView, index: int, tanh: int, other: tuple[int, int]) -> Iterator[Saving]:
+    softplus = view.source(tanh, 0)
+    if softplus is None or not view.is_op(softplus, "SoftplusBackward0"):
+        return
+    if view.nodes[softplus].next[0] == other:
+        text = "F.mish computes the same and keeps its input alone"
+        yield from _saving(view, text, (index, tanh, softplus), kept=_storages(view, softplus, "self"))
 
 
 def _gated(
@@ -109,10 +114,10 @@ def _gelu(view: GraphView, index: int, added: int, name: str, x_name: str) -> It
 def _tanh_gelu(view: GraphView, index: int, added: int, tanh: int, x_name: str) -> Iterator[Saving]:
     between, x_index = _polynomial_of(view, view.source(tanh, 0))
     source, _, passed = _without_factors(view, view.source(index, 1 if x_name == "other" else 0))
-    if x_index is None or source != x_index:
+    power = next((each for each in between if view.is_op(each, "PowBackward0")), None)
+    if power is None or x_index is None or source != x_index:
         return
-    power = next((each for each in between if view.nodes[each].op == "PowBackward0"), None)
-    samples = view.nodes[power].samples.get("self", ()) if power is not None else ()
+    samples = view.nodes[power].samples.get("self", ())
     results = view.nodes[tanh].samples.get("result", ())
     expected = [math.tanh(_ROOT * (x + 0.044715 * x**3)) for x in samples]
     name = "self" if x_name == "other" else "other"
@@ -120,7 +125,7 @@ def _tanh_gelu(view: GraphView, index: int, added: int, tanh: int, x_name: str) 
     if _close(results, expected) and _close(one_more, [1 + value for value in results]):
         nodes = {index, added, tanh, *between, *passed}
         text = 'F.gelu(x, approximate="tanh") computes the same and keeps its input alone'
-        yield from _saving(view, text, nodes, kept=_storages(view, power or 0, "self"))
+        yield from _saving(view, text, nodes, kept=_storages(view, power, "self"))
 
 
 def _polynomial_of(view: GraphView, index: int | None) -> tuple[set[int], int | None]:
@@ -203,11 +208,13 @@ def _softmax(view: GraphView, index: int) -> Iterator[Saving]:
     exponential, total = view.source(index, 0), view.source(index, 1)
     if exponential is None or not view.is_op(exponential, "ExpBackward0"):
         return
-    if not view.is_op(total, "SumBackward1") or view.source(total, 0) != exponential:
+    if total is None or not view.is_op(total, "SumBackward1") or view.source(total, 0) != exponential:
         return
-    if len(view.users(exponential)) == 2 and view.saved_output(index) is not None:
+    summed = view.nodes[total]
+    of_one = "dim" in summed.scalars and len(summed.shape) == len(view.nodes[exponential].shape)
+    if of_one and len(view.users(exponential)) == 2 and view.saved_output(index) is not None:
         text = "torch.softmax computes the same and keeps its output, which is kept anyway"
-        yield from _saving(view, text, (index, exponential, total or 0))
+        yield from _saving(view, text, (index, exponential, total))
 
 
 def _layer_norm(view: GraphView, index: int) -> Iterator[Saving]:
@@ -223,25 +230,25 @@ def _layer_norm(view: GraphView, index: int) -> Iterator[Saving]:
     if view.source(mean, 0) != x_index or not _is_last(view, mean, x_index):
         return
     nodes = {index, centred, mean, variance} | {each for each in (root, inside) if each is not None}
-    if view.is_op(variance, "VarBackward0"):
-        same = view.source(variance, 0) == x_index and view.nodes[variance].scalars.get("correction") == 0
-        of_last = _is_last(view, variance, x_index)
-    else:
-        square = view.source(variance, 0)
-        same = view.is_op(variance, "MeanBackward1") and view.is_op(square, "PowBackward0")
-        same = (
-            same
-            and view.source(square, 0) == centred
-            and view.nodes[square or 0].scalars.get("exponent") == 2
-        )
-        of_last = _is_last(view, variance, x_index)
-        nodes.add(square or 0)
-    if same and of_last:
+    square = _square_of(view, variance, centred)
+    if square is not None:
+        nodes.add(square)
+    biased = view.source(variance, 0) == x_index and view.nodes[variance].scalars.get("correction") == 0
+    of_x = square is not None or (view.is_op(variance, "VarBackward0") and biased)
+    if of_x and _is_last(view, variance, x_index):
         nodes |= _scaling(view, index)
         kept = 0 if view.saved_output(x_index, nodes) is not None else view.size(index, "self")
         kept += 2 * view.size(index, "other")
         text = "F.layer_norm computes the same and keeps its input and two numbers a row"
         yield from _saving(view, text, nodes, keeps=kept)
+
+
+def _square_of(view: GraphView, mean: int, centred: int) -> int | None:
+    """The square of the centred values, where that is what a mean is of."""
+    square = view.source(mean, 0) if view.is_op(mean, "MeanBackward1") else None
+    if square is None or not view.is_op(square, "PowBackward0") or view.source(square, 0) != centred:
+        return None
+    return square if view.nodes[square].scalars.get("exponent") == 2 else None
 
 
 def _scaling(view: GraphView, index: int) -> set[int]:

@@ -18,7 +18,7 @@ from torch.utils import checkpoint
 
 from gradscope.facts.memory import MemoryKind
 from gradscope.folds.kept_graph import KeptNode, KeptTensor
-from gradscope.recorder.memory.kept_graph import Taken
+from gradscope.recorder.memory.kept_graph import Taken, shape_of
 from gradscope.recorder.memory.storages import LiveStorages
 from gradscope.recorder.now import Now
 from gradscope.recorder.patches import Patches
@@ -73,7 +73,7 @@ class Checkpoints:
 
     def _tensor(self, name: str, tensor: Tensor) -> KeptTensor:
         numbers = tuple(self._live.counted(tensor, MemoryKind.OTHER))
-        return KeptTensor(name, tuple(map(int, tensor.shape)), dtype_name(tensor.dtype), numbers)
+        return KeptTensor(name, shape_of(tensor), dtype_name(tensor.dtype), numbers)
 
     def add_to(self, taken: Taken) -> None:
         """Adds a node for every region that has put placeholders into this graph."""

@@ -21,6 +21,7 @@ from gradscope.recorder.memory.storages import LiveStorages
 from gradscope.recorder.node_hooks import AccumulateGrad
 from gradscope.recorder.places import Loc
 from gradscope.recorder.stats import PLAIN, dtype_name
+from gradscope.recorder.values import tensors_in
 
 LEAF: Final = "AccumulateGrad"
 _MANY_NAMES: Final = "CppFunction"  # a type that nodes of several names share
@@ -83,9 +84,7 @@ def take_down(roots: Iterable[Any], live: LiveStorages, within: range | None = N
         if node.__class__ is AccumulateGrad:
             taken.leaves.append(weakref.ref(node.variable))
             leaf = node.variable
-            taken.nodes.append(
-                KeptNode(LEAF, (), shape=tuple(map(int, leaf.shape)), dtype=dtype_name(leaf.dtype))
-            )
+            taken.nodes.append(KeptNode(LEAF, (), shape=shape_of(leaf), dtype=dtype_name(leaf.dtype)))
             continue
         known = types.get(node.__class__)
         if known is None:
@@ -116,9 +115,7 @@ def _fact(
         tuple([(index[target], nr) if target in index else None for target, nr in edges]),
         tuple(_saved(node, known, scalars, samples, taken, live)),
         _place(node, taken),
-        tuple([int(size) if type(size) is int else -1 for size in output.shape])
-        if output is not None
-        else (),
+        shape_of(output) if output is not None else (),
         dtype_name(output.dtype) if output is not None else "",
         scalars,
         samples,
@@ -150,12 +147,26 @@ def _saved(
                     _scalar(name, tensor, scalars)
                 elif known.is_sampled and tensor.numel() >= _SAMPLED_FROM:
                     samples[name] = _sample(tensor)
-            taken.devices.add(tensor.device.type)
-            numbers = tuple(live.counted(tensor, MemoryKind.OTHER))
-            shape = tuple([int(size) for size in tensor.shape])
-            yield KeptTensor(name, shape, dtype_name(tensor.dtype), numbers)
+            yield _kept_tensor(name, tensor, taken, live)
         elif tensor is not None:
             taken.placeholders.add(id(tensor))
+            for packed in tensors_in(tensor):  # a hook of the program has put them in its place
+                yield _kept_tensor(name, packed, taken, live)
+
+
+def _kept_tensor(name: str, tensor: Tensor, taken: Taken, live: LiveStorages) -> KeptTensor:
+    """A tensor that is saved under that name."""
+    taken.devices.add(tensor.device.type)
+    numbers = tuple(live.counted(tensor, MemoryKind.OTHER))
+    return KeptTensor(name, shape_of(tensor), dtype_name(tensor.dtype), numbers)
+
+
+def shape_of(of: Any) -> tuple[int, ...]:
+    """The shape of a tensor or of a node's output; a size that is only a symbol counts as -1."""
+    try:
+        return tuple([size if type(size) is int else -1 for size in of.shape])
+    except RuntimeError:  # nested: it has none
+        return ()
 
 
 def _scalar(name: str, tensor: Tensor, scalars: dict[str, float]) -> None:

@@ -17,11 +17,11 @@ class Roots:
         self._met: dict[int, tuple[Root, weakref.ref[nn.Module]]] = {}  # by ordinal
         self._above: dict[int, tuple[int, str]] = {}  # the root around it, and its path there
 
-    def met(self, root: Root, module: nn.Module) -> None:
-        """A root is called: anew where its module is another one than last time."""
+    def met(self, root: Root, module: nn.Module) -> bool:
+        """A root is called; whether that module of it was not known."""
         known = self._met.get(root.ordinal)
         if known is not None and known[1]() is module:
-            return
+            return False
         self._met[root.ordinal] = (root, weakref.ref(module))
         self._above.pop(root.ordinal, None)
         for other, reference in self._met.values():
@@ -32,6 +32,7 @@ class Roots:
                 self._above[other.ordinal] = (root.ordinal, path)
             elif path := other.paths.get(id(module)):
                 self._above[root.ordinal] = (other.ordinal, path)
+        return True
 
     def outermost(self) -> Iterator[nn.Module]:
         """The living modules that are not part of another root."""

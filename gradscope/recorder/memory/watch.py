@@ -77,6 +77,7 @@ class MemoryWatch:
         self._nodes_of_line: dict[Loc, int] = {}
         self._looked_at = 0
         self._root_calls = 0
+        self._phase_before: MemoryPhase | None = None
         self.step_ends = array("q")  # indices of events
         self.pass_ends = array("q")
         self.taken: Taken | None = None
@@ -146,19 +147,22 @@ class MemoryWatch:
     def began(self, module: nn.Module, root: Root, args: Any) -> None:
         """A root module is called."""
         self.unused.began()
-        self.roots.met(root, module)
+        is_new = self.roots.met(root, module)
         if self._now.in_backward:
             return  # a checkpoint runs it again
         self._root_calls += 1
-        if _is_now_and_then(self._root_calls):
+        if is_new or _is_now_and_then(self._root_calls):
             self.kinds.module(module)
         self.kinds.inputs(tensors_in([args, _keywords()]))
-        if torch.is_grad_enabled():
-            self._enter(MemoryPhase.FORWARD)
+        self._phase_before = None if torch.is_grad_enabled() else self.log.phase
+        self._enter(MemoryPhase.FORWARD)
 
     def ended(self, root: Root, output: Any) -> None:
-        """The call is over."""
+        """The call is over. With a graph the forward goes on: the loss is still to come."""
         self.unused.ended(root, output)
+        before, self._phase_before = self._phase_before, None
+        if before is not None:
+            self._enter(before)
 
     # ------------------------------------------------------------ backwards
 
@@ -171,6 +175,10 @@ class MemoryWatch:
         self._enter(MemoryPhase.BACKWARD)
         try:
             return run_engine(outputs, *args, **kwargs)
+        except BaseException:
+            if self.after_backward < 0:
+                self.taken_saved = -1  # one that comes through is rather told
+            raise
         finally:
             now.guarded("memory after a backward", self._after_backward, watched)
 
@@ -179,7 +187,7 @@ class MemoryWatch:
         loc = intern_loc(user_frame(sys._getframe(3)))
         count = self._of_line[loc] = self._of_line.get(loc, 0) + 1
         self.makers.backward = loc
-        chosen = self._backwards == self._graph_of
+        chosen = self._now.passes + 1 == self._graph_of
         self.makers.is_walked = chosen or self._is_looked_at(loc, count)
         if self.makers.is_walked:
             taken = take_down([node for node, _ in root_nodes(outputs)], self.live)

@@ -177,3 +177,59 @@ def test_data_from_elsewhere_is_an_input() -> None:
     use = memory_of(run)
     assert use.inputs == 16 * 8 * 4 + 16 * 4 * 4
     assert use.saved == 16 * 4 * 4  # the output, which the loss saves
+
+
+def test_what_a_hook_of_the_program_keeps_instead() -> None:
+    def run() -> None:
+        x = torch.randn(ROWS, WIDTH, requires_grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t: (t.double(),), lambda packed: packed[0].float()
+        ):
+            y = x.exp()
+        y.sum().backward()
+
+    row = memory_of(run).largest[0]
+    assert (row.op, row.name, row.dtype, row.size) == ("ExpBackward0", "result", "float64", 2 * ONE)
+
+
+def test_saved_is_what_hooks_on_saved_tensors_would_count() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Dropout(0.1),
+        nn.Flatten(2),
+        nn.TransformerEncoderLayer(64, 4, 32, dropout=0.0, batch_first=True),
+        nn.GELU(),
+        nn.LSTM(64, 16, batch_first=True),
+    )
+    x = torch.randn(2, 3, 16, 16)
+    others = {id(t.untyped_storage()) for t in (x, *model.parameters(), *model.buffers())}
+    seen: dict[int, torch.UntypedStorage] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if id(storage) not in others:
+            seen[id(storage)] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        model(x)[0].sum()
+    expected = sum(storage.nbytes() for storage in seen.values())
+    assert memory_of(lambda: model(x)[0].sum().backward()).saved == expected
+
+
+def test_a_block_that_is_called_alone_has_its_path_in_the_model() -> None:
+    def run() -> None:
+        model = Stack()
+        model.blocks[1](torch.randn(ROWS, WIDTH)).sum().backward()
+        model(torch.randn(ROWS, WIDTH)).sum().backward()
+        model.blocks[2](torch.randn(2 * ROWS, 4 * WIDTH)[:, :WIDTH]).exp().sum().backward()
+
+    use = memory_of(run, graph_of=3)
+    assert {module.path: module.saved for module in use.modules} == {
+        "model": 2 * ONE,
+        "model.blocks": 2 * ONE,
+        "model.blocks.2": 2 * ONE,
+    }

@@ -217,6 +217,7 @@ SILENCES: dict[str, Form] = {
     "a clamp on both sides": of(lambda t: t.clamp(min=0, max=1)),
     "the sigmoid of something else": lambda x, w: ((x @ w) * torch.sigmoid(x @ w @ w)) @ w,
     "a repetition that is no broadcast": lambda x, w: (x @ w) * (x[:2] * 2).repeat(ROWS // 2, 1),
+    "a softmax over two dimensions": of(lambda t: (lambda e: e / e.sum((0, 1), keepdim=True))(t.exp())),
     "dropout of the weights": lambda x, w: functional.dropout((x @ w).softmax(-1), 0.1) @ w,
 }
 

@@ -271,6 +271,18 @@ def test_a_program_without_modules() -> None:
     assert use.optimizer is None
 
 
+def test_an_evaluation_is_a_forward_too() -> None:
+    log = StorageLog()
+    model = nn.Linear(8, 8)
+    with Recorder(storages=log):
+        with torch.no_grad():
+            held = model(torch.ones(100, 8))
+        phase = log.phase
+    del held
+    assert log.peaks[MemoryPhase.FORWARD][0] == 2 * 3200 + 9 * 8 * 4
+    assert phase is MemoryPhase.OUTSIDE
+
+
 def test_of_two_backwards_the_one_that_keeps_most_is_told() -> None:
     def run() -> None:
         for size in (10, 1000, 100):
@@ -278,6 +290,30 @@ def test_of_two_backwards_the_one_that_keeps_most_is_told() -> None:
 
     assert memory_of(run).saved == 4000
     assert memory_of(run, graph_of=3).saved == 400
+
+
+def test_a_backward_that_fails_is_told_only_where_no_other_comes_through() -> None:
+    def run() -> None:
+        x = torch.ones(100, requires_grad=True)
+        y = x.exp()
+        y.add_(1)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.sum().backward()
+        x[:10].exp().sum().backward()
+
+    use = memory_of(run)
+    assert (use.saved, use.gradients) == (40, 400)
+
+
+def test_nested_tensors() -> None:
+    def run() -> None:
+        parts = [torch.randn(2, 8), torch.randn(3, 8)]
+        nested = torch.nested.nested_tensor(parts, layout=torch.jagged)
+        nn.Linear(8, 8)(nested).values().exp().sum().backward()
+
+    use = memory_of(run)
+    assert use.saved >= 5 * 8 * 4
+    assert use.parameters == use.gradients == 9 * 8 * 4
 
 
 def test_memory_is_told_only_where_it_was_asked_for() -> None:
