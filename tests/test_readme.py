@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
+from tests.started import python
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = PROJECT / "README.md"
@@ -48,22 +47,7 @@ def shown() -> Iterator[Shown]:
 def run(command: str) -> str:
     program, *words = shlex.split(command)
     assert program == "gradscope"
-    environment = {
-        **os.environ,
-        "COLUMNS": "80",
-        "NO_COLOR": "1",
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "gradscope", *words],
-        cwd=PROJECT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-    )
+    done = python(["-m", "gradscope", *words], cwd=PROJECT, together=True)
     assert done.returncode in (0, 1), done.stdout
     return done.stdout
 
@@ -122,12 +106,17 @@ def test_the_first_two_commands_set_up_everything() -> None:
 
 def test_the_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # one of them writes a file
-    traced, drawn, checked = fences("python")
+    traced, drawn, checked, measured = fences("python")
     assert "no findings · 1 backward watched" in printed(traced)
     assert printed(traced).endswith("\n() 1\n")
     assert "10 nodes · 4 leaves" in printed(drawn)
     assert "<title>autograd graph" in (tmp_path / "graph.html").read_text(encoding="utf-8")
     assert "1 function checked · no findings" in printed(checked)
+    memory = printed(measured)
+    assert "<- fits" in memory
+    assert "use_reentrant=False" in memory
+    peak, saved = map(int, memory.splitlines()[-1].split())
+    assert 0 < saved < peak
 
 
 def printed(program: str) -> str:
@@ -150,7 +139,7 @@ def test_every_key_of_the_configuration_is_described() -> None:
     assert [row for row in rows if row in KEYS] == list(KEYS)
 
 
-@pytest.mark.parametrize("name", ["check", "graph", "trace"])
+@pytest.mark.parametrize("name", ["check", "graph", "memory", "trace"])
 def test_every_option_is_described(name: str) -> None:
     import click
 

@@ -181,7 +181,7 @@ class Strategy:
 
     `choices` is the option of every block, in the order of `MemoryUse.blocks`. `saved` is what was alive at
     the end of the forward beyond its start. `time_ratio` is the median of steps measured in turn with plain
-    ones (on fake tensors: the ratio of estimated costs), `recomputed` the share of the forward's
+    ones (on fake tensors: an estimate), `recomputed` the share of the forward's
     time that ran twice. `predicted_*` is what the planner expected. `failure` says why there is no figure.
     """
 

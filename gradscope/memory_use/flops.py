@@ -28,8 +28,7 @@ FLOPS_FOR_BYTE: Final = 40
 """Operations in the time of moving one byte: some 10 to 20 on a CPU, 100 to 300 on an accelerator."""
 
 ASSUMPTION: Final = (
-    "times are estimates: floating-point operations of matrix products, convolutions and attention; other "
-    f"ops cost the bytes they move, {FLOPS_FOR_BYTE} operations each"
+    f"an op takes as long as its floating-point operations, or {FLOPS_FOR_BYTE} for each byte that it moves"
 )
 
 Formula = Callable[..., int]

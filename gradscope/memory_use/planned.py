@@ -132,15 +132,15 @@ def assumptions(work: Work, blocks: Sequence[BlockModule]) -> tuple[str, ...]:
     """What a plan rests on, in sentences."""
     on_fake = is_on_fake(work)
     said = [
-        "every step takes the same way through the program, with inputs of these shapes",
-        "each block is a checkpoint of its own: several blocks in one are not tried",
+        "all steps are like this one",
+        "each block is a checkpoint of its own",
     ]
     if any(block.reason is not None for block in blocks):
         said.append("blocks that cannot be checkpointed stay as they are")
     if on_fake:
         said += [ASSUMPTION, "no op needs memory beyond its outputs"]
     else:
-        said.append("what the checkpointing of blocks takes in time adds up, block by block")
+        said.append("the time of checkpoints adds up, block by block")
     if work.optimizer is None:
         said.append("an optimizer's state comes on top")
     if work.placement.device.type == "cuda":

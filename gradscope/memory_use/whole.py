@@ -85,7 +85,7 @@ def _compared(work: Work, memory: MemoryUse, wanted: Wanted, say: Say) -> tuple[
         say(f"sweeping {wanted.sweep[0]}")
         from gradscope.memory_use.sweeps import sweep
 
-        memory = replace(memory, sweep=sweep(work, *wanted.sweep))
+        memory = replace(memory, sweep=sweep(work, *wanted.sweep, blocks))
     if not blocks:
         reason = "no module of it is called whose forward saves anything that could be checkpointed"
         if wanted.budget is not None:

@@ -134,7 +134,7 @@ class MemoryBlock(msgspec.Struct, frozen=True):
 class Strategy(msgspec.Struct, frozen=True):
     """A way of checkpointing, run on the same work; what was not measured is null. `choices` has the option
     of every block. `saved` is what was alive at the end of the forward beyond its start. `time_ratio` is the
-    time of a step beside a plain one (on fake tensors: the ratio of floating-point operations), `recomputed`
+    time of a step beside a plain one (on fake tensors: an estimate), `recomputed`
     the share of the forward's time that ran twice (0..1). `different` names the parameters whose gradients
     differ, `largest_difference` is relative, over all of them, and null in a redacted report. `reserved` is
     the allocator's peak, `failure` says why there is no figure.

@@ -77,7 +77,6 @@ def test_such_a_module_cannot_be_checkpointed() -> None:
     found = try_blocks(work, find_blocks(work))
     assert not found.reference.unstable
     assert found.blocks[0].reason == (
-        "recomputed, it gives other gradients: its forward changes self.count, self.sizes, self.note, "
-        "which the recomputation finds changed"
+        "its forward draws from its own generator, source, and a checkpoint does not rewind that"
     )
     assert BLOCK in found.blocks[1].options

@@ -114,7 +114,8 @@ class MemoryWatch:
         self.live.is_told_of_compiling = True
 
         def noticed(name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-            self.live.compiles()
+            if name.startswith("compiled "):
+                self.live.compiles()
             return call(name, function, args, kwargs)
 
         return noticed

@@ -145,7 +145,7 @@ export class Strategies {
     for (const { path, reason } of blocks) if (reason) reasons.set(reason, [...(reasons.get(reason) ?? []), path]);
     for (const [reason, paths] of reasons) say(`left out: ${paths.slice(0, 8).join(", ")}${paths.length > 8 ? " ..." : ""}: ${reason}`);
     if (strategies.some((each) => each.gradients === "not reproducible")) say(VARY, "faint");
-    if (fake && strategies.length) say("On fake tensors nothing was computed: step is the ratio of floating-point operations.", "faint");
+    if (fake && strategies.length) say("On fake tensors nothing was computed: step is an estimate, by operations and bytes moved.", "faint");
     if (plan?.assumptions.length) say(`assumes: ${plan.assumptions.join("; ")}`, "faint");
     if (notCompared) say(`not compared: ${notCompared}`);
     return told;

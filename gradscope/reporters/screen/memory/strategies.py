@@ -149,4 +149,4 @@ def strategy_rows(memory: MemoryUse) -> Iterator[tuple[str, str]]:
     if any(each.gradients is Gradients.NOT_REPRODUCIBLE for each in memory.strategies):
         yield "vary", "two plain steps already differ, so gradients cannot be compared"
     if memory.is_fake:
-        yield "fake", "nothing was computed: step is the ratio of floating-point operations"
+        yield "fake", "nothing was computed: step is an estimate, by operations and bytes moved"
