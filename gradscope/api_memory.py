@@ -210,7 +210,6 @@ class _Before:
     def __init__(self) -> None:
         self._seen: set[nn.Module] = set()
         self._gradients: dict[Tensor, Tensor | None] = {}
-        self._buffers: list[tuple[dict[str, Tensor | None], dict[str, Tensor | None]]] = []
         self._values: list[tuple[Tensor, Tensor]] = []
         self._attributes: list[Attributes] = []
 
@@ -221,11 +220,6 @@ class _Before:
             return
         self._seen.update(modules)
         self._attributes.append(Attributes(modules))
-        self._buffers += [
-            (module._buffers, dict(module._buffers))
-            for module in modules
-            if not isinstance(module, torch.jit.ScriptModule)  # keeps its own to itself
-        ]
         self._values += [(buffer, buffer.detach().clone()) for buffer in root.buffers()]
         for parameter in root.parameters():
             self._note_gradient(parameter)
@@ -258,8 +252,6 @@ class _Before:
         self._put_values_back()
 
     def _put_values_back(self) -> None:
-        for own, buffers in self._buffers:
-            own.update(buffers)
         for buffer, value in self._values:
             buffer.data.copy_(value)
         for attributes in self._attributes:

@@ -145,3 +145,9 @@ def test_what_cannot_be_measured() -> None:
         gradscope.memory(lambda: torch.ones(3).sum())
     with pytest.raises(UsageError, match=r"loss\(\) returned float32"):
         gradscope.memory(net, x, loss=lambda output: output)
+
+
+def test_a_number_that_makes_gradients_zero() -> None:
+    linear = nn.Linear(16, 16)
+    memory = gradscope.memory(lambda x: x.sum() + 0 * linear(x).sum(), torch.randn(64, 16), compare=False)
+    assert memory.recording.not_seen == ()

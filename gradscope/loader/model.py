@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import is_fake
 
 from gradscope.errors import GradscopeError, InputError, TargetError
 from gradscope.loader.guess import Guess, guess_inputs
@@ -93,7 +94,9 @@ class Model:
 
         TargetError for one on the meta device, whose parameters have no values to put anywhere.
         """
-        if self.placement.device.type != "meta" and any(each.is_meta for each in subject.parameters()):
+        if self.placement.device.type != "meta" and any(
+            each.is_meta and not is_fake(each) for each in subject.parameters()
+        ):
             raise TargetError(
                 f"{self.target.text} has parameters on the meta device, which hold no values to run with",
                 try_next=(

@@ -60,11 +60,19 @@ class Work:
 
         handle = register_module_forward_pre_hook(saw)
         try:
-            with self.again(), torch.no_grad():
-                self.forward()
+            self.forward_without_graph()
         finally:
             handle.remove()
         return found
+
+    def forward_without_graph(self) -> None:
+        """A forward that keeps nothing; where the program needs a graph in it, one that does."""
+        try:
+            with self.again(), torch.no_grad():
+                self.forward()
+        except RuntimeError:  # a hook on a tensor, a backward in the forward
+            with self.again():
+                self.forward()
 
     @contextmanager
     def again(self) -> Iterator[None]:

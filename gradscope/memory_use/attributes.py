@@ -18,10 +18,10 @@ _PLAIN: Final = (int, float, complex, str, bytes, bool, type(None))
 
 
 class Attributes:
-    """The attributes of those modules as they are when it is made, parameters, buffers and modules apart.
+    """The attributes of those modules as they are when it is made, parameters and modules apart.
 
-    Put back are numbers, texts, tuples of them, tensors that others took the place of, what lists and
-    dictionaries hold, and the states of generators; not what was changed in place in a tensor.
+    Put back are numbers, texts, tuples of them, tensors and buffers that others took the place of, what lists
+    and dictionaries hold, and the states of generators; not what was changed in place in a tensor.
     """
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
@@ -33,12 +33,19 @@ class Attributes:
             for value in own.values()
             if isinstance(value, (list, dict))
         ]
+        self._buffers = [
+            (module._buffers, dict(module._buffers))
+            for module in self._modules
+            if not isinstance(module, torch.jit.ScriptModule)  # keeps its own to itself
+        ]
         self._generators = [(each, each.get_state()) for _, each in generators_of(self._modules)]
 
     def put_back(self) -> None:
         """Gives every module what it had then."""
         for generator, state in self._generators:
             generator.set_state(state)
+        for buffers, registered in self._buffers:
+            buffers.update(registered)
         for value, then in self._held:
             _fill(value, then)
         for module, own in zip(self._modules, self._then, strict=True):

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
-import torch
 from torch import Tensor, nn
 
 from gradscope.loader.work import Work
@@ -31,7 +30,7 @@ def note_on_cache(work: Work, name: str) -> str:
 def growing_argument(work: Work, blocks: Sequence[BlockModule]) -> str | None:
     """The class name of the first argument that holds more when blocks have run than before; None for none.
 
-    It takes one forward without graph.
+    It takes one forward, without a graph where the program needs none in it.
     """
     seen: dict[int, tuple[Any, int]] = {}
     grown: list[str] = []
@@ -52,8 +51,8 @@ def growing_argument(work: Work, blocks: Sequence[BlockModule]) -> str | None:
             stack.callback(entering.remove)
             leaving = block.module.register_forward_hook(leave, with_kwargs=True)
             stack.callback(leaving.remove)
-        with unchanged(work), work.again(), torch.no_grad():
-            work.forward()
+        with unchanged(work):
+            work.forward_without_graph()
     return grown[0] if grown else None
 
 

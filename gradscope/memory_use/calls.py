@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from torch._subclasses.fake_tensor import is_fake
 from torch.autograd.graph import Node, saved_tensors_hooks
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import CheckpointFunction
 
 from gradscope.loader.work import Work
 from gradscope.memory_use.attributes import generators_of, random_states, unchanged
@@ -78,8 +80,8 @@ def _watched(work: Work, *, keeping: bool) -> list[Called]:
         buffers = _Buffers(work)
         with watcher.watching():
             work.forward()
+        changed = buffers.changed()
     watcher.count_gains()
-    changed = buffers.changed()
     for called in found.values():
         inside = dict(called.module.named_modules())
         called.changes = tuple(
@@ -185,9 +187,14 @@ class _Watcher:
 
 
 def _in_checkpoint() -> bool:
-    """Whether what is saved now is saved for a checkpoint of the program's own, one that is not reentrant."""
+    """Whether a checkpoint of the program's own runs now."""
     hooks = torch._C._autograd._top_saved_tensors_default_hooks(False)
-    return hooks is not None and hooks[0].__qualname__.startswith("_checkpoint_hook.")
+    if hooks is not None and hooks[0].__qualname__.startswith("_checkpoint_hook."):
+        return True
+    frame = None if torch.is_grad_enabled() else sys._getframe(1)  # a reentrant one keeps no graph
+    while frame is not None and frame.f_code is not CheckpointFunction.forward.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 class _NotKept(RuntimeError):

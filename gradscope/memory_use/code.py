@@ -79,7 +79,18 @@ def code_for(
     for (kept, with_buffers), group in ways.items():
         context = _numbered("selective", selective.index(kept)) if kept else None
         loops.append(_loop(selectors(named, group), _checkpoint(context, with_buffers)))
-    return "\n".join([*parts, _WHEN + "\n".join(loops)])
+    return "\n".join([*parts, _WHEN + _who(named) + "\n".join(loops)])
+
+
+def _who(named: Sequence[tuple[str, nn.Module]]) -> str:
+    """Comments that say which module each name stands for, where there are several."""
+    if len(named) == 1:
+        return ""
+    order = ["first", *["next"] * (len(named) - 1)]
+    said = zip(named, order, strict=True)
+    return "".join(
+        f"# {name}: the {type(root).__name__} that is called {when}\n" for (name, root), when in said
+    )
 
 
 def _ways(chosen: Sequence[_Chosen]) -> dict[_Way, list[_Chosen]]:

@@ -162,18 +162,33 @@ def _levelled(costs: Sequence[dict[str, float]], blocks: Sequence[BlockModule]) 
 def calibrated(costs: Costs, measured: Sequence[tuple[Choices, float]]) -> Costs:
     """Costs scaled to steps that were timed: (choices, how much longer than a plain step each took).
 
-    Of every option the first timed step counts in which it is the only one. Options that no step
-    used alone are scaled like BLOCK.
+    Of every option the first timed step counts in which it is the only one. Options that no step used alone
+    are scaled like BLOCK. What a selective checkpoint takes beyond that is its bookkeeping, the same for
+    every block.
     """
-    factors: dict[str, float] = {}
+    alone: dict[str, tuple[Choices, float]] = {}
     for choices, longer in measured:
         used = {choice for choice in choices if choice != NONE}
-        expected = cost(costs, choices)
-        if len(used) == 1 and expected > 0:
-            factor = min(SLOWEST_FACTOR, max(FASTEST_FACTOR, longer / expected))
-            factors.setdefault(next(iter(used)), factor)
+        if len(used) == 1 and cost(costs, choices) > 0:
+            alone.setdefault(next(iter(used)), (choices, longer))
+    factors = {option: _factor(costs, *timed) for option, timed in alone.items()}
     usual = factors.get(BLOCK, 1.0)
-    return tuple({option: its[option] * factors.get(option, usual) for option in its} for its in costs)
+    bookkeeping = 0.0
+    if SELECTIVE in alone and factors[SELECTIVE] > usual:
+        choices, longer = alone[SELECTIVE]
+        bookkeeping = (longer - usual * cost(costs, choices)) / choices.count(SELECTIVE)
+        factors[SELECTIVE] = usual
+    return tuple(
+        {
+            option: price * factors.get(option, usual) + (bookkeeping if option == SELECTIVE else 0.0)
+            for option, price in its.items()
+        }
+        for its in costs
+    )
+
+
+def _factor(costs: Costs, choices: Choices, longer: float) -> float:
+    return min(SLOWEST_FACTOR, max(FASTEST_FACTOR, longer / cost(costs, choices)))
 
 
 def cost(costs: Costs, choices: Choices) -> float:

@@ -8,9 +8,10 @@ object of ours: when the backward unpacks it and when its node lets go of it are
 from __future__ import annotations
 
 import gc
+import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
@@ -44,6 +45,7 @@ class NotTraceableError(UsageError):
     """A step cannot be predicted, so nothing can be planned; the message says why."""
 
     def __init__(self, why: str) -> None:
+        self.why = why
         super().__init__(
             f"--budget: this step cannot be planned: {why}",
             try_next="leave out --budget: the usual ways of checkpointing are measured without a plan",
@@ -168,11 +170,17 @@ class _Step(_Pass):
         """Runs it; the gradients are gone afterwards."""
         self.log.enter(MemoryPhase.FORWARD)
         try:
-            with self.live, self.regions.noted(), saved_tensors_hooks(self._pack, self._unpack):
+            with self.live, self.regions.noted(), saved_tensors_hooks(*self._hooks()):
                 self.work.step(self._forward, self._backward, self._end)
         finally:
             self.live.close()
             self.work.zero_grad()
+
+    def _hooks(self) -> tuple[Callable[[Tensor], Any], Callable[[Any], Tensor]]:
+        """Pack and unpack; where the program compiles, Dynamo must not look into them."""
+        if "torch._dynamo" not in sys.modules:
+            return self._pack, self._unpack
+        return torch.compiler.disable(self._pack), torch.compiler.disable(self._unpack)
 
     def now(self) -> int:
         """The time: births, deaths, unpackings and releases so far."""

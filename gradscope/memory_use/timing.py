@@ -20,6 +20,9 @@ from gradscope.memory_use.checkpointing import applied
 SECONDS: Final = 10.0
 """How long steps are timed at most, once the fewest rounds are done."""
 
+LONG: Final = 1.0
+"""Seconds of a step or a forward from which on it is timed once: what disturbs it is little beside it."""
+
 FEWEST: Final = 3
 MOST: Final = 7
 
@@ -47,7 +50,10 @@ class StepTimes:
 
 
 def time_forward(work: Work, blocks: Sequence[BlockModule], rounds: int = FEWEST) -> ForwardTimes:
-    """Times one plain forward and the blocks in it, `rounds` times after one that is not counted."""
+    """Times one plain forward and the blocks in it, `rounds` times after one that is not counted.
+
+    One that takes long is timed once.
+    """
     wait = waiting(work)
     wholes: list[float] = []
     by_block: list[list[float]] = [[] for _ in blocks]
@@ -63,6 +69,8 @@ def time_forward(work: Work, blocks: Sequence[BlockModule], rounds: int = FEWEST
             wholes.append(whole)
             for times, seconds in zip(by_block, taken, strict=True):
                 times.append(seconds)
+            if whole > LONG:
+                break
     return ForwardTimes(median(wholes), tuple(median(times) for times in by_block))
 
 
@@ -71,18 +79,18 @@ def time_steps(
 ) -> StepTimes:
     """Times a step with each of the choices in turn with plain ones, round after round.
 
-    There are 3 rounds at least and 7 at most, and none is begun after so many `seconds`. A first plain step
-    is not counted. What a step raises comes out.
+    There are 3 rounds at least and 7 at most, and none is begun after so many `seconds`. Of steps that take
+    long one round is enough. A first plain step is not counted. What a step raises comes out.
     """
     stopwatch = _Stopwatch(work, blocks)
     nothing = (NONE,) * len(blocks)
-    stopwatch.step(nothing)
+    fewest = FEWEST if stopwatch.step(nothing).whole < LONG else 1
     plain: list[float] = []
     ratios: list[list[float]] = [[] for _ in strategies]
     again: list[list[float]] = [[] for _ in strategies]
     begun = time.perf_counter()
     for number in range(MOST):
-        if number >= FEWEST and time.perf_counter() - begun > seconds:
+        if number >= fewest and time.perf_counter() - begun > seconds:
             break
         base = stopwatch.step(nothing)
         plain.append(base.whole)

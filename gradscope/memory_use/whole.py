@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -33,7 +34,7 @@ from gradscope.memory_use.flops import StepFlops, count_flops
 from gradscope.memory_use.garbage import only_new_garbage
 from gradscope.memory_use.measuring import clean_up, is_on_fake, memory_error
 from gradscope.memory_use.planned import Planned, planned
-from gradscope.memory_use.step_trace import trace_step
+from gradscope.memory_use.step_trace import NotTraceableError, trace_step
 from gradscope.memory_use.timing import time_forward
 from gradscope.memory_use.traced import StepTrace
 from gradscope.memory_use.trying import Tried, try_blocks
@@ -142,7 +143,10 @@ class _Whole:
         allowed = budget.of(plain.peak or 0)
         self.say("planning")
         blocks = self.tried.blocks
-        trace, costs = self.traced(found)
+        try:
+            trace, costs = self.traced(found)
+        except NotTraceableError as error:
+            return self.usual_plan(allowed, found, error)
         made = planned(
             self.work,
             blocks,
@@ -152,7 +156,17 @@ class _Whole:
             {each.choices: _measured(each) for each in found.strategies if each.peak is not None},
         )
         strategy = self.planned_strategy(made, found) if made.choices is not None else None
+        faster = _fastest(found, allowed)
+        if strategy is not None and faster is not None and _time(faster) < _time(strategy):
+            strategy = replace(faster, kind=StrategyKind.PLAN)  # costs do not add up to the last percent
         return Plan(allowed, strategy, made.floor, dict(made.floor_kinds), made.assumptions)
+
+    def usual_plan(self, allowed: int, found: Comparison, error: NotTraceableError) -> Plan:
+        """The fastest of the usual ways that fits, of a step that cannot be traced."""
+        fits = _fastest(found, allowed)
+        floor = min(each.peak for each in found.strategies if each.peak is not None)
+        strategy = replace(fits, kind=StrategyKind.PLAN) if fits is not None else None
+        return Plan(allowed, strategy, floor, {}, (f"only the usual ways were tried, as {error.why}",))
 
     def traced(self, found: Comparison) -> tuple[StepTrace, Costs]:
         """A plain step, and what every option costs; on fake tensors where a plain step does not fit."""
@@ -245,10 +259,8 @@ class _Whole:
         )
 
     def name(self, block: BlockModule) -> str:
-        """Its path; with several root modules, the class of its root before it."""
-        if len(self.work.roots) == 1:
-            return block.path
-        return f"{type(self.work.roots[block.root]).__name__}.{block.path}"
+        """Its path; with several root modules, what the code calls its root before it."""
+        return block.path if len(self.work.roots) == 1 else f"model_{block.root + 1}.{block.path}"
 
 
 def _with_scratch(peaks: Sequence[MemoryPeak], plain: Strategy) -> tuple[MemoryPeak, ...]:
@@ -263,6 +275,20 @@ def _with_scratch(peaks: Sequence[MemoryPeak], plain: Strategy) -> tuple[MemoryP
 def _grown(peak: MemoryPeak, size: int) -> MemoryPeak:
     temporary = peak.kinds.get(MemoryKind.OTHER, 0) + size - peak.size
     return replace(peak, size=size, kinds={**peak.kinds, MemoryKind.OTHER: temporary})
+
+
+def _fastest(found: Comparison, allowed: int) -> Strategy | None:
+    """The fastest strategy that keeps to the budget and changes no gradient."""
+    fit = [
+        each
+        for each in found.strategies
+        if each.peak is not None and each.peak <= allowed and each.gradients is not Gradients.DIFFERENT
+    ]
+    return min(fit, key=_time, default=None)
+
+
+def _time(strategy: Strategy) -> float:
+    return math.inf if strategy.time_ratio is None else strategy.time_ratio
 
 
 def _measured(strategy: Strategy) -> Measured:

@@ -70,13 +70,19 @@ def content(tensor: Tensor) -> Content:
     if tensor.numel() == 0:
         return Content.NONZERO
     with torch.no_grad():
-        stored = elements(tensor)
-        value = stored.sum().item() if stored.dim() else stored.item()  # 0-dim: may be a Python number's
-        if not value - value:  # a finite sum has finite summands
-            return Content.NONZERO if value or int(stored.count_nonzero()) else Content.ZERO
-        if bool(torch.isnan(stored).any()):
-            return Content.NAN
-        return Content.INF if bool(torch.isinf(stored).any()) else Content.NONZERO
+        if not tensor.dim() and type(tensor) in PLAIN:
+            with torch._C._DisableTorchDispatch():  # a mode would be given a Python number in its place
+                return _content(elements(tensor))
+        return _content(elements(tensor))
+
+
+def _content(stored: Tensor) -> Content:
+    value = stored.sum().item() if stored.dim() else stored.item()  # 0-dim: may be a Python number's
+    if not value - value:  # a finite sum has finite summands
+        return Content.NONZERO if value or int(stored.count_nonzero()) else Content.ZERO
+    if bool(torch.isnan(stored).any()):
+        return Content.NAN
+    return Content.INF if bool(torch.isinf(stored).any()) else Content.NONZERO
 
 
 def first_places(mask: Tensor, most: int = _PLACES) -> tuple[str, ...]:

@@ -68,3 +68,23 @@ def test_the_graph_is_the_same_on_a_gpu(example, on_cuda):
         assert node.incoming == pytest.approx(other.incoming, rel=1e-2)
         assert node.seconds is not None
     assert any("launching" in note for note in on_gpu.notes)
+
+
+def test_memory_on_a_gpu_is_what_the_allocator_gave_out():
+    from gradscope.loader.options import Options
+    from gradscope.loader.target import parse_target
+    from gradscope.memory_measuring import Request, measure_target
+    from gradscope.memory_use.budget import Budget
+
+    options = Options(inputs=("randint(0,1000,(4,256))",), device="cuda")
+    target = parse_target([str(EXAMPLES / "memory" / "gpt.py:small")], None)
+    memory = measure_target(target, options, Request(Budget(share=0.6))).memory
+    plain, *others = memory.strategies
+    assert memory.allocator is not None
+    assert memory.allocator.allocated <= memory.allocator.reserved
+    tensors = next(peak for peak in memory.peaks if peak.phase is plain.peak_phase)
+    assert plain.peak == pytest.approx(tensors.size, rel=0.05)
+    assert all(each.gradients.value in ("identical", "not reproducible") for each in others)
+    assert memory.plan.strategy is not None
+    assert memory.plan.strategy.peak <= memory.plan.budget
+    assert memory.plan.strategy.predicted_peak == pytest.approx(memory.plan.strategy.peak, rel=0.02)

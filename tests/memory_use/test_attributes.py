@@ -80,3 +80,22 @@ def test_such_a_module_cannot_be_checkpointed() -> None:
         "its forward draws from its own generator, source, and a checkpoint does not rewind that"
     )
     assert BLOCK in found.blocks[1].options
+
+
+def test_a_buffer_that_another_took_the_place_of() -> None:
+    class Averaging(Residual):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("mean", torch.zeros(8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(0)
+            return super().forward(x - self.mean)
+
+    work = stack(Averaging, Residual)
+    mean = work.subject.blocks[0].mean
+    assert not compared(gradients_of(work), gradients_of(work)).names
+    assert work.subject.blocks[0].mean is mean
+    blocks = find_blocks(work)
+    assert [block.changes for block in blocks] == [("mean",), ()]
+    assert [block.reason for block in try_blocks(work, blocks).blocks] == [None, None]

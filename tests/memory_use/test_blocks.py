@@ -225,7 +225,8 @@ def test_nothing_is_left_behind() -> None:
         assert not module._forward_hooks_always_called
 
 
-def test_what_the_program_checkpoints_itself() -> None:
+@pytest.mark.parametrize("is_reentrant", [False, True])
+def test_what_the_program_checkpoints_itself(is_reentrant: bool) -> None:
     class Own(nn.Module):
         def __init__(self, inside: bool) -> None:
             super().__init__()
@@ -233,11 +234,11 @@ def test_what_the_program_checkpoints_itself() -> None:
 
         def forward(self, x: Tensor) -> Tensor:
             for block in self.blocks:
-                x = checkpoint(block.forward if self.inside else block, x, use_reentrant=False)
+                x = checkpoint(block.forward if self.inside else block, x, use_reentrant=is_reentrant)
             return x
 
     for inside in (False, True):
-        work = work_of(Own(inside), torch.randn(4, 8))
+        work = work_of(Own(inside), torch.randn(4, 8, requires_grad=True))
         blocks = find_blocks(work, () if not inside else ["blocks.*.linear"])
         assert [block.options for block in blocks] == [(NONE,)] * 2
         assert {block.reason for block in blocks} == {"the program checkpoints it already"}

@@ -144,6 +144,8 @@ def test_several_roots() -> None:
     first, second = Transformer(2), Transformer(2)
     work = work_of(lambda: first(tokens()).mean() + second(tokens()).mean())
     blocks = find_blocks(work)
-    assert "for block in (*model_1.layers, *model_2.layers):" in code_for(work.roots, blocks, (BLOCK,) * 4)
+    code = code_for(work.roots, blocks, (BLOCK,) * 4)
+    assert "for block in (*model_1.layers, *model_2.layers):" in code
+    assert "# model_1: the Transformer that is called first\n# model_2: the Transformer that is" in code
     named = code_for(work.roots, blocks, (BLOCK, NONE, NONE, BLOCK), ["generator", "critic"])
     assert "for block in (generator.layers[0], critic.layers[1]):" in named

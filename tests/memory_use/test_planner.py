@@ -299,3 +299,10 @@ def test_costs_are_scaled_to_what_was_timed() -> None:
         {NONE: 0.0, BLOCK: 4.5},
     )
     assert calibrated(costs, []) == costs
+
+
+def test_what_a_selective_checkpoint_takes_for_itself_is_the_same_for_every_block() -> None:
+    costs: Costs = ({NONE: 0.0, BLOCK: 1.0, SELECTIVE: 0.5}, {NONE: 0.0, BLOCK: 3.0, SELECTIVE: 0.1})
+    scaled = calibrated(costs, [((BLOCK, BLOCK), 8.0), ((SELECTIVE, SELECTIVE), 2.0)])
+    assert scaled[0] == {NONE: 0.0, BLOCK: 2.0, SELECTIVE: pytest.approx(1.0 + 0.4)}
+    assert scaled[1] == {NONE: 0.0, BLOCK: 6.0, SELECTIVE: pytest.approx(0.2 + 0.4)}

@@ -227,3 +227,15 @@ def test_a_plain_step_that_raises_is_the_programs_own_error() -> None:
 
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         try_blocks(work_of(Broken(), torch.randn(4, 8)), ())
+
+
+def test_a_hook_on_a_tensor_needs_a_graph() -> None:
+    class Hooked(Residual):
+        def forward(self, x: Tensor) -> Tensor:
+            y = super().forward(x)
+            y.register_hook(lambda gradient: 0.5 * gradient)
+            return y
+
+    subject = stack(Hooked, Hooked)
+    for work in (subject, work_of(lambda x: subject.subject(x), torch.randn(4, 8))):
+        assert [block.options[:2] for block in tried(work).blocks] == [(NONE, BLOCK)] * 2

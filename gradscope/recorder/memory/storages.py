@@ -78,6 +78,8 @@ class LiveStorages(TorchDispatchMode):
         self.with_meta = with_meta
         self.is_told_of_compiling = False  # by a call of `compiles`; otherwise it has to expect it
         self.unseen = 0
+        if _DYNAMO in sys.modules:
+            self.compiles()
 
     @classmethod
     def ignore_compile_internals(cls) -> bool:
