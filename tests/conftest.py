@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,12 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture(autouse=True)
+def threads_can_be_started() -> Iterator[None]:
+    """After a command that ran a script in this process: it ends as a process does, and so do its threads."""
+    yield
+    if getattr(threading, "_SHUTTING_DOWN", False):
+        threading._SHUTTING_DOWN = False  # type: ignore[attr-defined]  # there is no public way back
+        concurrent.futures.thread._shutdown = False

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 TARGET is one of
-  train.py            a script, run once as Python runs it; its arguments after --
+  train.py            a script, run as Python runs it; its arguments after --
   -m pkg.train        a module, likewise
   model.py:Net        an nn.Module, a factory of one, or a function that
   pkg.models:build    returns a loss; see --input and --loss
