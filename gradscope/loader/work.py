@@ -23,7 +23,8 @@ class Work:
     """`subject` is a module, or a function that returns a loss; `inputs` are on their device already.
 
     A step gives the same gradients every time: generators are seeded and buffers put back before it, and
-    the optimizer, where there is one, has a learning rate of 0.
+    the optimizer, where there is one, has a learning rate of 0. `raised` are the exceptions that came out of
+    the subject.
     """
 
     subject: Callable[..., Any]
@@ -32,6 +33,7 @@ class Work:
     find: Loss
     placement: Placement
     optimizer: torch.optim.Optimizer | None = None
+    raised: list[Exception] = field(default_factory=list)
     _roots: list[nn.Module] | None = None
     _buffers: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
@@ -85,8 +87,15 @@ class Work:
 
     def forward(self) -> Tensor:
         """The loss, with its graph. Call it inside `again()`."""
-        copies = self.inputs.copies()
-        return self.find(self.subject(*copies.args, **copies.kwargs), copies, _silent)
+        return self._loss(self.inputs.copies())
+
+    def _loss(self, copies: Inputs) -> Tensor:
+        try:
+            output = self.subject(*copies.args, **copies.kwargs)
+        except Exception as error:
+            self.raised[:] = [error]  # in place: a copy of the step on fake tensors shares it
+            raise
+        return self.find(output, copies, _silent)
 
     def zero_grad(self) -> None:
         """Every `.grad` is None again."""
@@ -104,13 +113,15 @@ class Work:
         self.zero_grad()
         with self.again():
             forward()
-            loss = self.forward()
+            copies = self.inputs.copies()  # a program has its batch until the step ends
+            loss = self._loss(copies)
             backward()
             loss.backward()  # type: ignore[no-untyped-call]
             del loss
             end()
             if self.optimizer is not None:
                 self.optimizer.step()
+            del copies
 
 
 def _silent(_text: str) -> None:

@@ -180,7 +180,8 @@ class _Step(_Pass):
         """Pack and unpack; where the program compiles, Dynamo must not look into them."""
         if "torch._dynamo" not in sys.modules:
             return self._pack, self._unpack
-        return torch.compiler.disable(self._pack), torch.compiler.disable(self._unpack)
+        hidden: Callable[..., Any] = torch.compiler.disable
+        return hidden(self._pack), hidden(self._unpack)
 
     def now(self) -> int:
         """The time: births, deaths, unpackings and releases so far."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from gradscope.errors import UsageError
+from gradscope.errors import GradscopeError, UsageError
 from gradscope.facts import (
     Block,
     Gradients,
@@ -32,7 +32,7 @@ from gradscope.memory_use.costs import Costs, calibrated, flop_costs, timed_cost
 from gradscope.memory_use.fakes import faked
 from gradscope.memory_use.flops import StepFlops, count_flops
 from gradscope.memory_use.garbage import only_new_garbage
-from gradscope.memory_use.measuring import clean_up, is_on_fake, memory_error
+from gradscope.memory_use.measuring import clean_up, in_short, is_on_fake, memory_error
 from gradscope.memory_use.planned import Planned, planned
 from gradscope.memory_use.step_trace import NotTraceableError, trace_step
 from gradscope.memory_use.timing import time_forward
@@ -56,10 +56,19 @@ class Wanted:
 def compared(work: Work, memory: MemoryUse, wanted: Wanted, say: Say) -> tuple[MemoryUse, tuple[str, ...]]:
     """`memory` with what checkpointing changes, and notes. UsageError for what cannot be done as asked.
 
-    What the program prints in these steps is not shown: it has printed it already.
+    What the program prints in these steps is not shown: it has printed it already. A program that raises
+    when it is run again is not compared.
     """
-    with only_new_garbage(), _unprinted():
-        return _compared(work, memory, wanted, say)
+    try:
+        with only_new_garbage(), _unprinted():
+            return _compared(work, memory, wanted, say)
+    except GradscopeError:
+        raise
+    except Exception as error:
+        if not any(error is each for each in work.raised):
+            raise
+        clean_up(work)
+        return replace(memory, not_compared=f"run again, the program raises {in_short(error)}"), ()
 
 
 @contextmanager

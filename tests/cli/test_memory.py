@@ -228,6 +228,28 @@ def test_a_model_that_fails_is_no_script(folder: Path, capfd: pytest.CaptureFixt
     assert "a script is run once" not in capfd.readouterr().out
 
 
+def test_a_model_that_does_not_run_again(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(
+        folder,
+        "twice.py",
+        """
+        from model import Net as Once
+
+        class Net(Once):
+            runs = 0
+            def forward(self, x):
+                Net.runs += 1
+                if Net.runs > 3:
+                    raise ValueError("only three times")
+                return super().forward(x)
+        """,
+    )
+    memory = measured("twice.py:Net", "--input", "randn(256,16)")["memory"]
+    assert memory["not_compared"] == "run again, the program raises ValueError: only three times"
+    assert memory["saved"] > 0
+    assert capfd.readouterr().err == "gradscope: no findings; the report is in report.json\n"
+
+
 def test_a_plan_that_was_measured_already_keeps_its_figures() -> None:
     memory = measured(*MODEL_WORDS, "--budget", "100%")["memory"]
     plain, plan = memory["strategies"][0], memory["strategies"][-1]

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 from weakref import ref
 
@@ -62,6 +63,8 @@ class LiveStorages(TorchDispatchMode):
     memory (of the meta device, fake ones) do not count.
     """
 
+    is_beside_dynamo = False
+
     def __init__(
         self,
         log: StorageLog,
@@ -100,8 +103,9 @@ class LiveStorages(TorchDispatchMode):
 
     def compiles(self) -> None:
         """The program may be about to run something that it has compiled."""
-        if type(self) is LiveStorages:
-            self.__class__ = _BesideDynamo
+        kind = type(self)
+        if not kind.is_beside_dynamo:
+            self.__class__ = _beside_dynamo(kind)  # type: ignore[arg-type]  # mypy: a class is no Hashable
 
     def _run(self, func: Any, args: Any, kwargs: dict[str, Any] | None) -> Any:
         output = func(*args, **kwargs) if kwargs else func(*args)
@@ -177,13 +181,19 @@ class LiveStorages(TorchDispatchMode):
                 self.log.gone(death.number)
 
 
-class _BesideDynamo(LiveStorages):  # type: ignore[no-untyped-call]  # torch's own
-    """The same where the program compiles: Dynamo must not look into it."""
+@cache
+def _beside_dynamo(kind: type[LiveStorages]) -> type[LiveStorages]:
+    """The same class where the program compiles: Dynamo must not look into it."""
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        return self._run(func, args, kwargs)
+    class BesideDynamo(kind):  # type: ignore[misc, valid-type]  # a base that is only known now
+        is_beside_dynamo = True
+
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+        ) -> Any:
+            return self._run(func, args, kwargs)
+
+    return BesideDynamo
 
 
 def storages_of(tensor: Tensor) -> Iterator[torch.UntypedStorage]:
