@@ -138,7 +138,11 @@ def _on_fakes(target: Target, options: Options, request: Request, say: Say) -> R
 
 
 def _compared(recording: Recording, memory: MemoryUse, work: Work, request: Request, say: Say) -> Recording:
-    told, notes = compared(work, memory, request.wanted, say)
+    try:
+        told, notes = compared(work, memory, request.wanted, say)
+    except KeyboardInterrupt:
+        stopped = replace(memory, not_compared="interrupted")
+        return replace(recording, memory=stopped, program=ProgramEnd(exit_status=130, interrupted=True))
     return replace(recording, memory=told, notes=(*recording.notes, *notes))
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from gradscope.facts import GradientStats, Leaf, OptimizerFact
 from gradscope.recorder.attributes import assignment_of, result_in, stored_in
@@ -153,6 +154,8 @@ class Leaves:
                 for parameter in owner._parameters.values():
                     owners.setdefault(id(parameter), (path, owner))  # a tied one goes by its first name
             for parameter in module.parameters():
+                if is_lazy(parameter):
+                    continue  # it has no shape before the first forward
                 entry = self.entry(parameter)
                 path, owner = owners[id(parameter)]
                 entry.root, entry.module, entry.module_class = root, path, type(owner).__name__

@@ -261,3 +261,18 @@ def test_what_the_program_raises_is_told(folder: Path, capfd: pytest.CaptureFixt
     write(folder, "raising.py", "import torch\nx = torch.ones(2)\nraise ValueError('mine')\n")
     assert run(["memory", "raising.py"]) == ExitStatus.PROGRAM_FAILED
     assert "ValueError: mine" in capfd.readouterr().out
+
+
+def test_ctrl_c_while_comparing_keeps_the_first_run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from gradscope import memory_measuring
+
+    def stopped(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(memory_measuring, "compared", stopped)
+    assert run(["memory", *MODEL_WORDS]) == ExitStatus.INTERRUPTED
+    shown = capfd.readouterr().out
+    assert shown.startswith("model.py:Net on the CPU")
+    assert "not compared  interrupted" in shown
