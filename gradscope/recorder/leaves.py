@@ -154,8 +154,9 @@ class Leaves:
                 for parameter in owner._parameters.values():
                     owners.setdefault(id(parameter), (path, owner))  # a tied one goes by its first name
             for parameter in module.parameters():
-                if is_lazy(parameter):
-                    continue  # it has no shape before the first forward
+                shapeless: bool = is_lazy(parameter)  # before its first forward
+                if shapeless:
+                    continue
                 entry = self.entry(parameter)
                 path, owner = owners[id(parameter)]
                 entry.root, entry.module, entry.module_class = root, path, type(owner).__name__
