@@ -30,8 +30,8 @@ Say: TypeAlias = Callable[[str], None]
 """Told what is done now."""
 
 _SCRIPT = (
-    "a script is run once, so nothing was compared; a model of it can be: gradscope memory {where}:NAME, "
-    "where NAME is an nn.Module or a function that returns one"
+    "a script is run once; to compare checkpointing, name its model in the file that defines it: "
+    "gradscope memory model.py:Net --input '...'"
 )
 
 
@@ -68,7 +68,7 @@ def measure_target(
     if target.is_program and (asked := request.of_a_model):
         raise UsageError(
             f"{asked} needs a model, and {target.text} is a program, which is run once",
-            try_next=f"gradscope memory {target.where}:NAME  where NAME is an nn.Module or returns one",
+            try_next="gradscope memory model.py:Net  an nn.Module, or a function that returns one",
         )
     if request.fake:
         return _on_fakes(target, options, request, say)
@@ -88,7 +88,7 @@ def measure_target(
     if memory is None or not request.compare:
         return recording
     if target.is_program:
-        return replace(recording, memory=replace(memory, not_compared=_SCRIPT.format(where=target.where)))
+        return replace(recording, memory=replace(memory, not_compared=_SCRIPT))
     if work is None or not _is_comparable(recording):
         return recording
     clean_up(work)

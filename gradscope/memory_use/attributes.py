@@ -68,6 +68,19 @@ class Attributes:
             if name not in then or not _same(then[name], value) or id(value) in refilled
         ]
 
+    def counted(self, inside: nn.Module) -> list[str]:
+        """Those of `changed` that are numbers, then and now."""
+        numbers = (int, float)
+        now = {id(module): _own(module) for module in inside.modules()}
+        then = {id(module): own for module, own in zip(self._modules, self._then, strict=True)}
+        counts = []
+        for path, module in inside.named_modules():
+            for name, value in now[id(module)].items():
+                before = then.get(id(module), {}).get(name)
+                if type(value) in numbers and type(before) in numbers and not _same(before, value):
+                    counts.append(f"{path}.{name}".lstrip("."))
+        return counts
+
 
 @contextmanager
 def unchanged(work: Work) -> Iterator[Attributes]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
 
 from gradscope.loader.work import Work
-from gradscope.memory_use.attributes import unchanged
+from gradscope.memory_use.agreed import BlockModule
+from gradscope.memory_use.attributes import Attributes, unchanged
 from gradscope.memory_use.calls import tensors_of
 
 
@@ -25,6 +26,23 @@ def what_changes(work: Work, module: nn.Module) -> str | None:
     if is_changed:
         return "a tensor that it is called with is changed in place, in its forward or after it"
     return None
+
+
+def note_on_counts(work: Work, blocks: Sequence[BlockModule]) -> str | None:
+    """A note on numbers that the forward of a block changes every time, as a recomputation does once more."""
+    able = [block for block in blocks if block.reason is None]
+    with unchanged(work):
+        work.forward_without_graph()
+        attributes = Attributes(module for block in able for module in block.module.modules())
+        work.forward_without_graph()
+        found = [(block.path, names) for block in able if (names := attributes.counted(block.module))]
+    if not found:
+        return None
+    path, (name, *_) = found[0]
+    more = f" and of {len(found) - 1} more blocks" if len(found) > 1 else ""
+    return (
+        f"the forward of {path}{more} changes self.{name} every time: checkpointed, it does so twice a step"
+    )
 
 
 @contextmanager

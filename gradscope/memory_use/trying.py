@@ -15,7 +15,7 @@ from gradscope.memory_use.caches import growing_argument, note_on_cache
 from gradscope.memory_use.garbage import only_new_garbage
 from gradscope.memory_use.gradients import Reference, compared, gradients_of
 from gradscope.memory_use.measuring import clean_up, in_short, is_on_fake, memory_error
-from gradscope.memory_use.repeats import what_changes
+from gradscope.memory_use.repeats import note_on_counts, what_changes
 
 MOST_TRIALS: Final = 40
 """Steps spent on finding the blocks that fail in one way; then all of a group that fails are left out."""
@@ -42,7 +42,9 @@ def try_blocks(work: Work, blocks: Sequence[BlockModule]) -> Tried:
     with only_new_garbage():
         reference = _reference(work)
         trials = _Trials(work, blocks, reference)
-        return Tried(trials.run(), reference, tuple(trials.notes))
+        able = trials.run()
+        counts = None if reference.failure and not is_on_fake(work) else note_on_counts(work, able)
+        return Tried(able, reference, (*trials.notes, *filter(None, [counts])))
 
 
 def _reference(work: Work) -> Reference:

@@ -239,3 +239,27 @@ def test_a_hook_on_a_tensor_needs_a_graph() -> None:
     subject = stack(Hooked, Hooked)
     for work in (subject, work_of(lambda x: subject.subject(x), torch.randn(4, 8))):
         assert [block.options[:2] for block in tried(work).blocks] == [(NONE, BLOCK)] * 2
+
+
+class Counted(nn.Module):
+    """Counts its calls, which changes nothing that it computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(8, 32), nn.Linear(32, 8)
+        self.calls, self.last, self.widest = 0, None, 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self.last, self.widest = x.detach(), x.shape[-1]
+        return x + self.down(torch.tanh(self.up(x)))
+
+
+def test_what_is_counted_twice_is_noted_and_left_as_it_was() -> None:
+    net = nn.Sequential(*(Counted() for _ in range(3)))
+    work = work_of(net, torch.randn(32, 8))
+    tried = try_blocks(work, find_blocks(work))
+    assert [block.reason for block in tried.blocks] == [None] * 3
+    (note,) = tried.notes
+    assert note.startswith("the forward of 0 and of 2 more blocks changes self.calls every time: ")
+    assert [module.calls for module in net] == [0, 0, 0]
