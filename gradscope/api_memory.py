@@ -10,25 +10,25 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import Node
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from gradscope.destination import Destination
 from gradscope.errors import OutputError, UsageError
-from gradscope.facts import MemoryUse, Recording
+from gradscope.facts import MemoryUse
 from gradscope.folds.storages import StorageLog
 from gradscope.loader.expressions import describe
 from gradscope.loader.generators import seeded
 from gradscope.loader.inputs import Inputs
 from gradscope.loader.loss import Loss, Note, find_loss
 from gradscope.loader.options import Options
-from gradscope.loader.placement import Placement
+from gradscope.loader.placement import Placement, choose_placement
 from gradscope.loader.work import Work, make_optimizer
 from gradscope.memory_measuring import report_on
 from gradscope.memory_use.attributes import Attributes
 from gradscope.memory_use.budget import Budget, parse_budget
 from gradscope.memory_use.whole import Wanted, compared
 from gradscope.recorder import Recorder
+from gradscope.recorder.graph import walk
 from gradscope.report import Report
 from gradscope.reported import Reported
 
@@ -125,17 +125,13 @@ def memory(
         recorder = Recorder(storages=StorageLog())
         with recorder:
             for _ in range(2 if optimizer is not None else 1):
-                work.step(_nothing, _nothing, _nothing)
+                work.step()
         recording = recorder.recording()
         work.zero_grad()
         if compare and recording.memory is not None:
             told, notes = compared(work, recording.memory, Wanted(allowed, patterns), _unheard)
             recording = replace(recording, memory=told, notes=(*recording.notes, *notes))
-    return Memory(_report(f"gradscope.memory({name})", recording))
-
-
-def _report(target: str, recording: Recording) -> Report:
-    return report_on(recording, target)
+    return Memory(report_on(recording, f"gradscope.memory({name})"))
 
 
 def _budget(budget: int | str | None) -> Budget | None:
@@ -180,10 +176,7 @@ def _placement(subject: Any, inputs: Any, named_inputs: Any) -> Placement:
     """Where the subject already is: nothing is moved."""
     parameters = subject.parameters() if isinstance(subject, nn.Module) else iter(())
     tensors = [*parameters, *Inputs(inputs, named_inputs).tensors()]
-    options = Options(device="cpu" if not tensors else str(tensors[0].device))
-    from gradscope.loader.placement import choose_placement
-
-    return choose_placement(options)
+    return choose_placement(Options(device="cpu" if not tensors else str(tensors[0].device)))
 
 
 @contextmanager
@@ -233,16 +226,8 @@ class _Before:
         """One forward, and the gradients of what it depends on; modules note themselves when called."""
         with work.again():
             loss = work.forward()
-        seen: set[Node] = set()
-        waiting = [loss.grad_fn]
-        while waiting:
-            node = waiting.pop()
-            if node is None or node in seen:
-                continue
-            seen.add(node)
-            if type(node).__name__ == "AccumulateGrad":
-                self._note_gradient(node.variable)  # type: ignore[attr-defined]  # of this class alone
-            waiting += [each for each, _ in node.next_functions]
+        for leaf in walk([loss])[1].values():
+            self._note_gradient(leaf)
         self._put_values_back()
 
     def put_back(self) -> None:
@@ -256,10 +241,6 @@ class _Before:
             buffer.data.copy_(value)
         for attributes in self._attributes:
             attributes.put_back()
-
-
-def _nothing() -> None:
-    """Where no phase is told."""
 
 
 def _unheard(_text: str) -> None:

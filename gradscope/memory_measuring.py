@@ -121,7 +121,7 @@ def _on_fakes(target: Target, options: Options, request: Request, say: Say) -> R
         recorder = MemoryRecorder(device)
         with recorder, callers_hidden():
             for _ in range(2 if work.optimizer is not None else 1):
-                work.step(_nothing, _nothing, _nothing)
+                work.step()
         work.zero_grad()
         memory = replace(recorder.use(), is_fake=True)
         recording = Recording(
@@ -144,7 +144,3 @@ def _compared(recording: Recording, memory: MemoryUse, work: Work, request: Requ
         stopped = replace(memory, not_compared="interrupted")
         return replace(recording, memory=stopped, program=ProgramEnd(exit_status=130, interrupted=True))
     return replace(recording, memory=told, notes=(*recording.notes, *notes))
-
-
-def _nothing() -> None:
-    """Where no phase is told."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
@@ -23,16 +23,24 @@ else:  # not generic before click 8.4
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+def report_formats() -> Sequence[str]:
+    """The names of the reporters, which are imported here and not before."""
+    from gradscope import reporters
+
+    return reporters.names()
+
+
 class FormatName(Name):
-    """The name of a report format; the reporters are imported only when one is typed."""
+    """The name of a format; `names` is asked for all of them only when one is typed."""
 
     name = "format"
 
+    def __init__(self, names: Callable[[], Sequence[str]]) -> None:
+        self.names = names
+
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Returns the name, or raises UsageError with the nearest ones."""
-        from gradscope import reporters
-
-        known = reporters.names()
+        known = self.names()
         if value not in known:
             raise UsageError(
                 f"no format {value}{did_you_mean(value, known)}", try_next=f"--format {' or '.join(known)}"
@@ -159,7 +167,12 @@ run_options = stacked(
 
 report_options = stacked(
     click.option(
-        "--format", "format_name", type=FormatName(), default="text", metavar="FORMAT", help="text or json."
+        "--format",
+        "format_name",
+        type=FormatName(report_formats),
+        default="text",
+        metavar="FORMAT",
+        help="text or json.",
     ),
     click.option("--output", type=FileName(), metavar="FILE", help="Write the report to FILE."),
     click.option("--redact", is_flag=True, help="No source text, values or absolute paths in the report."),

@@ -31,18 +31,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JudgingValues:
-    """The values of `judging_options` and `report_options`, as click gives them."""
+    """The values of `judging_options` and `report_options`, as click gives them.
+
+    A command without the options for rules and baselines leaves these as they are.
+    """
 
     format_name: str
     output: str | None
     redact: bool
     fail_on: str | None
-    select: tuple[str, ...]
-    ignore: tuple[str, ...]
-    baseline: str | None
-    write_baseline: str | None
     config_file: str | None
     isolated: bool
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    baseline: str | None = None
+    write_baseline: str | None = None
 
     def rules(self) -> tuple[list[str], list[str]]:
         """The rules of `--select` and `--ignore`; UsageError for a name that is none."""

@@ -11,6 +11,7 @@ import click
 
 from gradscope.commands._options import (
     FileName,
+    FormatName,
     Name,
     OneOf,
     WholeNumber,
@@ -21,9 +22,11 @@ from gradscope.commands._options import (
     run_settings,
 )
 from gradscope.commands._reporting import JudgingValues, Reporting
-from gradscope.errors import OutputError, UsageError, did_you_mean
+from gradscope.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gradscope.autograd_graph.drawing import View
     from gradscope.report import Report
     from gradscope.reporters.pictures import Part
@@ -47,21 +50,10 @@ _BINARY = ("png", "pdf")
 _AROUND = re.compile(r"(?:(?P<path>.+):)?(?P<line>\d+)")
 
 
-class GraphFormat(Name):
-    """The name of a picture's format, or of a report's."""
+def _formats() -> Sequence[str]:
+    from gradscope.reporters import pictures
 
-    name = "format"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Returns the name, or raises UsageError with the nearest ones."""
-        from gradscope.reporters import pictures
-
-        known = sorted((*_REPORTS, *pictures.names()))
-        if value not in known:
-            raise UsageError(
-                f"no format {value}{did_you_mean(value, known)}", try_next=f"--format {' or '.join(known)}"
-            )
-        return value
+    return sorted((*_REPORTS, *pictures.names()))
 
 
 class Depth(Name):
@@ -83,7 +75,7 @@ class Depth(Name):
 @click.option(
     "--format",
     "format_name",
-    type=GraphFormat(),
+    type=FormatName(_formats),
     metavar="FORMAT",
     help="html, svg, png, pdf, dot, mermaid, model-explorer, json or text. Default: FILE's ending.",
 )
@@ -157,10 +149,6 @@ def command(
         output=output,
         redact=redact,
         fail_on=fail_on,
-        select=(),
-        ignore=(),
-        baseline=None,
-        write_baseline=None,
         config_file=config_file,
         isolated=isolated,
     )

@@ -12,7 +12,7 @@ import click
 
 from gradscope.commands._options import (
     FileName,
-    Name,
+    FormatName,
     OneOf,
     config_options,
     input_options,
@@ -21,7 +21,7 @@ from gradscope.commands._options import (
     run_settings,
 )
 from gradscope.commands._reporting import JudgingValues, Reporting
-from gradscope.errors import UsageError, did_you_mean, printable
+from gradscope.errors import UsageError, printable
 from gradscope.loader.options import OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -50,20 +50,6 @@ program failed; 4 a fault in gradscope; 130 for Ctrl-C."""
 
 _FORMATS = ("html", "json", "text")
 _ENDINGS = {".htm": "html", ".html": "html", ".json": "json", ".txt": "text"}
-
-
-class MemoryFormat(Name):
-    """The name of a format that a memory report has."""
-
-    name = "format"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Returns the name, or raises UsageError with the nearest ones."""
-        if value not in _FORMATS:
-            raise UsageError(
-                f"no format {value}{did_you_mean(value, _FORMATS)}", try_next="--format html or json or text"
-            )
-        return value
 
 
 @click.command(epilog=_EPILOG, short_help="See what memory is kept for; compare and plan checkpointing.")
@@ -104,7 +90,7 @@ class MemoryFormat(Name):
 @click.option(
     "--format",
     "format_name",
-    type=MemoryFormat(),
+    type=FormatName(lambda: _FORMATS),
     metavar="FORMAT",
     help="text, json or html. Default: FILE's ending, or text.",
 )
@@ -148,10 +134,6 @@ def command(
         output=output,
         redact=redact,
         fail_on=fail_on,
-        select=(),
-        ignore=(),
-        baseline=None,
-        write_baseline=None,
         config_file=config_file,
         isolated=isolated,
     )

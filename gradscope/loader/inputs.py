@@ -33,9 +33,8 @@ class Inputs:
 
         They are leaves, which require a gradient where these do.
         """
-        with (
-            torch.no_grad()
-        ):  # no detach: an alias of a tensor that exists would count as one of the program's
+        # No detach: an alias of a tensor that exists would count as one of the program's.
+        with torch.no_grad():
             return self.changed(lambda tensor: tensor.clone().requires_grad_(tensor.requires_grad))
 
     def placed(self, device: torch.device, dtype: torch.dtype | None) -> Inputs:

@@ -18,6 +18,10 @@ from gradscope.loader.options import OPTIMIZERS
 from gradscope.loader.placement import Placement
 
 
+def nothing() -> None:
+    """Does nothing, between the parts of a step that nobody watches."""
+
+
 @dataclass(slots=True)
 class Work:
     """`subject` is a module, or a function that returns a loss; `inputs` are on their device already.
@@ -103,7 +107,10 @@ class Work:
             root.zero_grad(set_to_none=True)
 
     def step(
-        self, forward: Callable[[], None], backward: Callable[[], None], end: Callable[[], None]
+        self,
+        forward: Callable[[], None] = nothing,
+        backward: Callable[[], None] = nothing,
+        end: Callable[[], None] = nothing,
     ) -> None:
         """One step from the same state as every other; its gradients stay in `.grad` until `zero_grad`.
 

@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
 
 from gradscope.memory_use.agreed import BLOCK, NONE, SELECTIVE, BlockModule, Choices
 from gradscope.memory_use.products import PRODUCTS, ops_named
+from gradscope.memory_use.rebinding import rebound
 
-_ABSENT: Final = object()
 _Context = AbstractContextManager[Any]
 
 
@@ -102,16 +102,8 @@ def _checkpointed(block: BlockModule, choice: str, recomputing: Recomputing) -> 
     def forward(*args: Any, **kwargs: Any) -> Any:
         return checkpoint(original, *args, use_reentrant=False, context_fn=contexts, **kwargs)
 
-    own = vars(module)  # a plain attribute of the instance, as `module.forward = ...` would make it
-    before = own.get("forward", _ABSENT)
-    own["forward"] = forward
-    try:
+    with rebound(module, forward):
         yield
-    finally:
-        if before is _ABSENT:
-            del own["forward"]
-        else:
-            own["forward"] = before
 
 
 def _contexts(

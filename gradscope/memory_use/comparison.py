@@ -24,17 +24,6 @@ class Comparison:
 
 
 def compare(
-    work: Work, tried: Tried, extra: Mapping[StrategyKind, Choices] | None = None, seconds: float = SECONDS
-) -> Comparison:
-    """Runs the work without checkpointing, with every block, every second block, selectively, and `extra`.
-
-    A strategy whose step fails says why and the next one is run. Steps are timed for about so many
-    `seconds`; not at all on fake tensors, or where the plain step fails.
-    """
-    return compare_these(work, tried, {**usual_choices(tried.blocks), **(extra or {})}, seconds)
-
-
-def compare_these(
     work: Work,
     tried: Tried,
     chosen: Mapping[StrategyKind, Choices],
@@ -43,7 +32,8 @@ def compare_these(
 ) -> Comparison:
     """Runs the work with each of the choices, of which the first is no checkpointing at all.
 
-    `say` is told what is done now.
+    A strategy whose step fails says why and the next one is run. Steps are timed for about so many
+    `seconds`; not at all on fake tensors, or where the plain step fails. `say` is told what is done now.
     """
     with only_new_garbage():
         strategies = []

@@ -104,7 +104,7 @@ def step_flops(work: Work, blocks: Sequence[BlockModule] = (), choices: Choices 
 
     try:
         with applied(blocks, choices), counted:
-            work.step(_nothing, _nothing, end)
+            work.step(end=end)
     finally:
         work.zero_grad()
     return at_end
@@ -149,10 +149,6 @@ def _call(block: BlockModule, call: RunningCall) -> CallFlops:
         if name in names
     )
     return CallFlops(call.block, call.option, flops, flops - sum(kept))
-
-
-def _nothing() -> None:
-    """Between the parts of a step there is nothing to note."""
 
 
 _NOTHING_MOVED: Final = ("aten.empty", "aten.new_empty", "aten._unsafe_view", "prim.")

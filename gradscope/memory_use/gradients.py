@@ -17,16 +17,12 @@ StepGradients = Mapping[str, Tensor | None]
 """By the name of a parameter: a copy of its gradient in the memory of the host, None where it has none."""
 
 
-def nothing() -> None:
-    """Does nothing, between the parts of a step that nobody measures."""
-
-
 def gradients_of(work: Work, blocks: Sequence[BlockModule] = (), choices: Choices = ()) -> StepGradients:
     """The gradients of one step with those blocks checkpointed; what the step raises comes out."""
     with unchanged(work):
         try:
             with applied(blocks, choices):
-                work.step(nothing, nothing, nothing)
+                work.step()
             return copied_gradients(work)
         finally:
             work.zero_grad()

@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 from torch import Tensor, nn
 
 from gradscope.memory_use.agreed import BLOCK, NONE, SELECTIVE, BlockModule
+from gradscope.memory_use.rebinding import rebound
 
-_ABSENT: Final = object()
 _MOST_DEEP: Final = 7
 
 
@@ -70,11 +70,11 @@ class Regions:
         with ExitStack() as stack:
             for number, block in enumerate(self._blocks):
                 for option, module in _modules(block):
-                    stack.enter_context(self._rebound(module, number, option))
+                    stack.enter_context(rebound(module, self._noting(module, number, option)))
             yield
 
-    @contextmanager
-    def _rebound(self, module: nn.Module, block: int, option: str) -> Iterator[None]:
+    def _noting(self, module: nn.Module, block: int, option: str) -> Callable[..., Any]:
+        """The forward of a module that notes its calls."""
         original = module.forward
 
         @functools.wraps(original)
@@ -91,16 +91,7 @@ class Regions:
                 call.end = self._position()
                 self._given(number, args, kwargs)  # a cache among them has grown
 
-        own = vars(module)
-        before = own.get("forward", _ABSENT)
-        own["forward"] = forward
-        try:
-            yield
-        finally:
-            if before is _ABSENT:
-                del own["forward"]
-            else:
-                own["forward"] = before
+        return forward
 
     def _given(self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Notes the storages that a checkpoint of the call keeps with its arguments."""

@@ -144,7 +144,7 @@ class _Stopwatch:
             with unchanged(self._work), applied(self._blocks, choices, wait) as recomputing:
                 self._wait()
                 begun = time.perf_counter()
-                self._work.step(note, note, _nothing)
+                self._work.step(note, note)
                 self._wait()
                 whole = time.perf_counter() - begun
         finally:

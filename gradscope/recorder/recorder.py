@@ -7,7 +7,7 @@ import linecache
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
@@ -38,8 +38,6 @@ from gradscope.recorder.graphs.capture import GraphCapture
 from gradscope.recorder.inplace import WriteLog
 from gradscope.recorder.last_call import refused_by
 from gradscope.recorder.leaves import Leaves
-from gradscope.recorder.memory.facts import MemoryFacts
-from gradscope.recorder.memory.watch import MemoryWatch
 from gradscope.recorder.memory_aliases import MemoryAliases
 from gradscope.recorder.mode import OpObserver, ValueMode
 from gradscope.recorder.modules import Modules
@@ -61,6 +59,9 @@ from gradscope.recorder.timeline import Timeline
 from gradscope.recorder.user_hooks import UserHooks
 from gradscope.recorder.values import TensorValues
 from gradscope.recorder.watchers import Watchers
+
+if TYPE_CHECKING:
+    from gradscope.recorder.memory.watch import MemoryWatch
 
 __all__ = ["Progress", "Recorder", "StepLimit"]
 
@@ -162,6 +163,8 @@ class Recorder:
             self._regions.opaque_call = self._timeline.opaque
         self._memory: MemoryWatch | None = None
         if storages is not None:
+            from gradscope.recorder.memory.watch import MemoryWatch  # what trace alone never needs
+
             self._memory = MemoryWatch(now, storages, self._modules, graph_of)
             self._memory.results = self._results
             self._regions.opaque_call = self._memory.before_opaque(self._regions.opaque_call)
@@ -377,6 +380,8 @@ class Recorder:
     def _memory_use(self) -> MemoryUse | None:
         if self._memory is None:
             return None
+        from gradscope.recorder.memory.facts import MemoryFacts
+
         is_cut_short = self._error is not None
         return MemoryFacts(self._memory, self._modules, _device(), is_cut_short=is_cut_short).fact()
 

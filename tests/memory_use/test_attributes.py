@@ -8,7 +8,7 @@ from torch import Tensor
 from gradscope.memory_use.agreed import BLOCK
 from gradscope.memory_use.attributes import Attributes
 from gradscope.memory_use.blocks import find_blocks
-from gradscope.memory_use.gradients import compared, gradients_of, nothing
+from gradscope.memory_use.gradients import compared, gradients_of
 from gradscope.memory_use.measuring import measure
 from gradscope.memory_use.trying import try_blocks
 from tests.memory_use.works import Residual, stack
@@ -43,7 +43,7 @@ def test_all_that_a_forward_changes_is_put_back() -> None:
     before = {name: value for name, value in vars(module).items() if not name.startswith("_")}
     history, state = list(module.history), module.source.get_state()
     attributes = Attributes(work.subject.modules())
-    work.step(nothing, nothing, nothing)
+    work.step()
     assert attributes.changed(work.subject) == [
         "blocks.0.count",
         "blocks.0.sizes",
@@ -68,7 +68,7 @@ def test_steps_are_the_same_again_and_again() -> None:
     measure(work)
     find_blocks(work)
     assert compared(first, gradients_of(work)).names == ()
-    work.step(nothing, nothing, nothing)
+    work.step()
     assert compared(first, gradients_of(work)).names
 
 

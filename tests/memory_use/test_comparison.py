@@ -29,7 +29,11 @@ from tests.memory_use.works import (
 
 
 def comparison(work: Any, extra: dict[StrategyKind, Choices] | None = None) -> Comparison:
-    return compare(work, try_blocks(work, find_blocks(work)), extra, seconds=0)
+    return compared_usually(work, try_blocks(work, find_blocks(work)), extra)
+
+
+def compared_usually(work: Any, tried: Tried, extra: dict[StrategyKind, Choices] | None = None) -> Comparison:
+    return compare(work, tried, {**usual_choices(tried.blocks), **(extra or {})}, seconds=0)
 
 
 def by_kind(found: Comparison) -> dict[StrategyKind, Strategy]:
@@ -93,7 +97,7 @@ def test_gradients_that_differ_are_named() -> None:
     work = stack(Residual, Counting, Residual)
     blocks = find_blocks(work)
     untried = Tried(blocks, try_blocks(work, ()).reference)
-    plan = by_kind(compare(work, untried, {StrategyKind.PLAN: (NONE, BLOCK, NONE)}, seconds=0))[
+    plan = by_kind(compared_usually(work, untried, {StrategyKind.PLAN: (NONE, BLOCK, NONE)}))[
         StrategyKind.PLAN
     ]
     assert plan.gradients is Gradients.DIFFERENT
@@ -150,7 +154,7 @@ def test_a_model_that_does_not_fit_at_all(monkeypatch: pytest.MonkeyPatch) -> No
     tried = try_blocks(work, blocks)
     assert tried.blocks == blocks
     assert tried.reference.failure is not None
-    found = compare(work, tried, seconds=0)
+    found = compared_usually(work, tried)
     assert all(each.failure and each.gradients is Gradients.NOT_COMPARED for each in found.strategies)
     assert found.step_seconds is None
 

@@ -96,14 +96,14 @@ def test_a_step_that_cannot_be_traced_is_planned_from_what_was_measured() -> Non
 
 
 def test_a_plain_step_that_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    measure = whole.compare_these.__globals__["measure"]
+    measure = whole.compare.__globals__["measure"]
 
     def out_of_memory(work: Work, blocks: Any = (), choices: Any = (), *rest: Any) -> Any:
         if set(choices) == {"none"}:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return measure(work, blocks, choices, *rest)
 
-    monkeypatch.setitem(whole.compare_these.__globals__, "measure", out_of_memory)
+    monkeypatch.setitem(whole.compare.__globals__, "measure", out_of_memory)
     memory = told(Net(), Wanted(Budget(size=400_000)))
     plain, every, *_ = memory.strategies
     assert plain.failure == "ran out of memory: CUDA out of memory"
