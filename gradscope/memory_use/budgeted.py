@@ -13,11 +13,12 @@ from gradscope.loader.work import Work
 from gradscope.memory_use.agreed import Measured
 from gradscope.memory_use.budget import Budget
 from gradscope.memory_use.comparison import Comparison, compare
-from gradscope.memory_use.costs import Costs, calibrated, flop_costs, timed_costs
+from gradscope.memory_use.costs import Costs, calibrated, cost, flop_costs, timed_costs
 from gradscope.memory_use.estimates import Estimates
 from gradscope.memory_use.fakes import faked
 from gradscope.memory_use.measuring import is_on_fake
 from gradscope.memory_use.planned import Planned, planned
+from gradscope.memory_use.prediction import Prediction
 from gradscope.memory_use.step_trace import NotTraceableError, trace_step
 from gradscope.memory_use.traced import StepTrace
 from gradscope.memory_use.trying import Tried
@@ -60,7 +61,8 @@ class Budgeting:
         strategy = self._planned_strategy(made) if made.choices is not None else None
         faster = _fastest(self.found, allowed)
         if strategy is not None and faster is not None and _time(faster) < _time(strategy):
-            strategy = replace(faster, kind=StrategyKind.PLAN)  # costs do not add up to the last percent
+            # Costs do not add up to the last percent.
+            strategy = self._predicted(replace(faster, kind=StrategyKind.PLAN), trace, costs)
         return Plan(allowed, strategy, made.floor, dict(made.floor_kinds), made.assumptions)
 
     def _usual_plan(self, allowed: int, error: NotTraceableError) -> Plan:
@@ -109,15 +111,24 @@ class Budgeting:
         strategy = replace(strategy, kind=StrategyKind.PLAN)
         if made.measured is not None and strategy.peak is not None:
             strategy = replace(strategy, peak=min(strategy.peak, made.measured.peak))
-        ratio = self._expected_ratio(made)
+        ratio = None if made.cost is None else self._expected_ratio(made.cost)
         return replace(strategy, predicted_peak=made.predicted_peak, predicted_time_ratio=ratio)
 
-    def _expected_ratio(self, made: Planned) -> float | None:
-        if made.cost is None:
-            return None
+    def _predicted(self, strategy: Strategy, trace: StepTrace, costs: Costs) -> Strategy:
+        """A measured strategy with what the planner expects of its choices."""
+        prediction, plain = Prediction(trace), self.found.strategies[0]
+        within_ops = 0 if plain.peak is None else plain.peak - prediction.peak(plain.choices)
+        return replace(
+            strategy,
+            predicted_peak=prediction.peak(strategy.choices) + within_ops,
+            predicted_time_ratio=self._expected_ratio(cost(costs, strategy.choices)),
+        )
+
+    def _expected_ratio(self, more: float) -> float | None:
+        """The time of a step that costs so much more than a plain one, beside that."""
         if is_on_fake(self.work):
-            return 1 + made.cost / self.estimates.flops().plain
-        return 1 + made.cost / self.found.step_seconds if self.found.step_seconds else None
+            return 1 + more / self.estimates.flops().plain
+        return 1 + more / self.found.step_seconds if self.found.step_seconds else None
 
 
 def _fastest(found: Comparison, allowed: int) -> Strategy | None:

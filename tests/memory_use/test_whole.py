@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from gradscope.loader.loss import find_loss
 from gradscope.loader.options import Options
 from gradscope.loader.placement import choose_placement
 from gradscope.loader.work import Work
-from gradscope.memory_use import whole
+from gradscope.memory_use import budgeted, whole
 from gradscope.memory_use.budget import Budget
 from gradscope.memory_use.whole import Wanted, compared
 
@@ -76,6 +77,25 @@ def test_a_plan_is_never_slower_than_what_was_measured_and_fits() -> None:
     assert fit
     assert all(each.time_ratio is not None and plan.time_ratio <= each.time_ratio for each in fit)
     assert memory.recommended is StrategyKind.PLAN
+
+
+def test_a_faster_way_in_the_place_of_the_plan_is_predicted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    compare = budgeted.compare
+
+    def slow_plan(*arguments: Any, **named: Any) -> Any:
+        found = compare(*arguments, **named)
+        plain, plan = found.strategies
+        return replace(found, strategies=(plain, replace(plan, time_ratio=9.0)))
+
+    monkeypatch.setattr(budgeted, "compare", slow_plan)
+    memory = told(Net(), Wanted(Budget(share=0.8)))
+    assert memory.plan is not None
+    plan = memory.plan.strategy
+    assert plan is not None
+    assert plan.choices in [each.choices for each in memory.strategies[:-1]]
+    assert plan.peak is not None
+    assert plan.predicted_peak == pytest.approx(plan.peak, rel=0.02)
+    assert plan.predicted_time_ratio is not None
 
 
 def test_a_budget_that_a_plain_step_keeps_to_needs_no_code() -> None:
