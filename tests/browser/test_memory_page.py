@@ -125,9 +125,7 @@ def test_the_curve_follows_the_width_of_the_window(shown: Opened) -> None:
     page = shown(memory_gpt())
     before = page.get_attribute("#curve", "viewBox")
     page.set_viewport_size({"width": 700, "height": 800})
-    page.wait_for_function(
-        "(old) => document.getElementById('curve').getAttribute('viewBox') !== old", arg=before
-    )
+    page.locator(f"#curve:not([viewBox='{before}'])").wait_for()
     assert "14.7 GiB" in page.text_content("#moment .total")
 
 
@@ -200,7 +198,7 @@ def test_the_code_is_copied_whole(shown: Opened) -> None:
     assert sample.recording.memory is not None
     page = shown(sample, permissions=["clipboard-read", "clipboard-write"])
     page.click("#code button")
-    page.wait_for_function("document.querySelector('#code button').textContent !== 'Copy'")
+    page.locator("#code button:not(:text-is('Copy'))").wait_for()
     code = sample.recording.memory.code
     if page.text_content("#code button") == "Copied":
         assert page.evaluate("navigator.clipboard.readText()") == code
