@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_pre_hook
 
+from gradscope.api_step import as_before, work_of
 from gradscope.destination import Destination
 from gradscope.errors import OutputError, UsageError
 from gradscope.facts import MemoryUse
 from gradscope.folds.storages import StorageLog
-from gradscope.loader.expressions import describe
 from gradscope.loader.generators import seeded
 from gradscope.loader.inputs import Inputs
-from gradscope.loader.loss import Loss, Note, find_loss
-from gradscope.loader.options import Options
-from gradscope.loader.placement import Placement, choose_placement
-from gradscope.loader.work import Work, make_optimizer
 from gradscope.memory_measuring import report_on
-from gradscope.memory_use.attributes import Attributes
 from gradscope.memory_use.budget import Budget, parse_budget
 from gradscope.memory_use.whole import Wanted, compared
 from gradscope.recorder import Recorder
-from gradscope.recorder.graph import walk
 from gradscope.report import Report
 from gradscope.reported import Reported
 
@@ -105,23 +97,11 @@ def memory(
 
     Raises UsageError for what cannot be run or understood; what the program raises comes out.
     """
-    if not callable(subject):
-        raise UsageError(
-            f"a {type(subject).__name__} has no step: give a module, or a function that returns a loss"
-        )
     allowed = _budget(budget)
     patterns = (blocks,) if isinstance(blocks, str) else tuple(blocks)
     _check_is_real(subject)
-    name = getattr(subject, "__name__", None) or type(subject).__name__
-    work = Work(
-        subject=subject,
-        name=name,
-        inputs=Inputs(inputs, named_inputs, "the arguments"),
-        find=_finder(loss),
-        placement=_placement(subject, inputs, named_inputs),
-        optimizer=make_optimizer(optimizer, subject),
-    )
-    with torch.inference_mode(False), torch.enable_grad(), seeded(), _as_before(work):
+    work = work_of(subject, Inputs(inputs, named_inputs, "the arguments"), loss=loss, optimizer=optimizer)
+    with torch.inference_mode(False), torch.enable_grad(), seeded(), as_before(work):
         recorder = Recorder(storages=StorageLog())
         with recorder:
             for _ in range(2 if optimizer is not None else 1):
@@ -131,7 +111,7 @@ def memory(
         if compare and recording.memory is not None:
             told, notes = compared(work, recording.memory, Wanted(allowed, patterns), _unheard)
             recording = replace(recording, memory=told, notes=(*recording.notes, *notes))
-    return Memory(report_on(recording, f"gradscope.memory({name})"))
+    return Memory(report_on(recording, f"gradscope.memory({work.name})"))
 
 
 def _budget(budget: int | str | None) -> Budget | None:
@@ -152,95 +132,6 @@ def _check_is_real(subject: Callable[..., Any]) -> None:
             f"the {type(subject).__name__} has parameters on the meta device, where nothing is measured",
             try_next="gradscope memory FILE:NAME --fake",
         )
-
-
-def _finder(loss: Callable[..., Tensor] | None) -> Loss:
-    offered = find_loss(None)
-
-    def find(output: Any, inputs: Inputs, note: Note) -> Tensor:
-        found = offered(output, inputs, note) if loss is None else _checked(loss(output))
-        if torch.is_grad_enabled() and not found.requires_grad:
-            raise UsageError("the loss requires no gradient: nothing that it is made of does")
-        return found
-
-    return find
-
-
-def _checked(loss: Any) -> Tensor:
-    if isinstance(loss, Tensor) and loss.numel() == 1:
-        return loss
-    raise UsageError(f"loss() returned {describe(loss)}; backward needs a tensor with one element")
-
-
-def _placement(subject: Any, inputs: Any, named_inputs: Any) -> Placement:
-    """Where the subject already is: nothing is moved."""
-    parameters = subject.parameters() if isinstance(subject, nn.Module) else iter(())
-    tensors = [*parameters, *Inputs(inputs, named_inputs).tensors()]
-    return choose_placement(Options(device="cpu" if not tensors else str(tensors[0].device)))
-
-
-@contextmanager
-def _as_before(work: Work) -> Iterator[None]:
-    """Gradients, buffers and attributes of the modules are put back, whatever the steps do to them."""
-    before = _Before()
-    try:
-        if isinstance(work.subject, nn.Module):
-            before.note(work.subject)
-        else:
-            handle = register_module_forward_pre_hook(lambda module, _args: before.note(module))
-            try:
-                before.note_leaves(work)
-            finally:
-                handle.remove()
-        yield
-    finally:
-        before.put_back()
-
-
-class _Before:
-    """What modules held when they were noted; their gradients are None from then on."""
-
-    def __init__(self) -> None:
-        self._seen: set[nn.Module] = set()
-        self._gradients: dict[Tensor, Tensor | None] = {}
-        self._values: list[tuple[Tensor, Tensor]] = []
-        self._attributes: list[Attributes] = []
-
-    def note(self, root: nn.Module) -> None:
-        """Notes a module and those in it, once each."""
-        modules = [module for module in root.modules() if module not in self._seen]
-        if not modules:
-            return
-        self._seen.update(modules)
-        self._attributes.append(Attributes(modules))
-        self._values += [(buffer, buffer.detach().clone()) for buffer in root.buffers()]
-        for parameter in root.parameters():
-            self._note_gradient(parameter)
-
-    def _note_gradient(self, leaf: Tensor) -> None:
-        if leaf not in self._gradients:
-            self._gradients[leaf] = leaf.grad
-            leaf.grad = None
-
-    def note_leaves(self, work: Work) -> None:
-        """One forward, and the gradients of what it depends on; modules note themselves when called."""
-        with work.again():
-            loss = work.forward()
-        for leaf in walk([loss])[1].values():
-            self._note_gradient(leaf)
-        self._put_values_back()
-
-    def put_back(self) -> None:
-        """All is as it was when it was noted."""
-        for leaf, gradient in self._gradients.items():
-            leaf.grad = gradient
-        self._put_values_back()
-
-    def _put_values_back(self) -> None:
-        for buffer, value in self._values:
-            buffer.data.copy_(value)
-        for attributes in self._attributes:
-            attributes.put_back()
 
 
 def _unheard(_text: str) -> None:

@@ -79,6 +79,8 @@ class MemoryAliases:
         """`array` shows `tensor`'s memory; whoever holds it, or a view of it, can write there."""
         if not is_plain(tensor) or tensor.device.type != "cpu" or tensor.layout is not torch.strided:
             return
+        if not type(array).__weakrefoffset__:
+            return  # a number or a list: it was copied
         while isinstance(getattr(array, "base", None), type(array)):
             array = array.base
         was_active = self.active

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _PASS, _PURE, _WRITES = Kind.PASS, Kind.PURE, Kind.WRITES
 _get_ident = threading.get_ident
+_is_tracing = torch._C._is_tracing
 _current_sequence_nr = torch._C._autograd._get_sequence_nr
 _INTEGER_RESULTS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
@@ -89,6 +90,8 @@ class ValueMode(TorchFunctionMode):
         if kind is _PASS or (now.in_optimizer and _get_ident() in now.in_optimizer):
             if self.timed is not None and kind is _PASS and self.timed.allocates(func):
                 func = self.timed.timed(func, _PURE, self.loc(sys._getframe(1)))
+            return func(*args, **kwargs) if kwargs else func(*args)
+        if _is_tracing():  # torch.jit names a value after the variables of every frame, also of ours
             return func(*args, **kwargs) if kwargs else func(*args)
         now.ops += 1
         loc = self.loc(sys._getframe(1))

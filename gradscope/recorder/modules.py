@@ -25,6 +25,8 @@ from gradscope.recorder.now import Now
 from gradscope.recorder.patches import Patches
 from gradscope.recorder.places import Loc, here, intern_loc, user_frame
 
+_is_tracing = torch._C._is_tracing  # by torch.jit, which takes down what the module is asked
+
 
 def _unheard(kind: PhaseKind, place: Loc, of: str) -> None:
     """Where nobody asks for the phases of a step."""
@@ -97,7 +99,7 @@ class Modules:
     # ------------------------------------------------------------ the running module
 
     def _enter(self, module: nn.Module, args: Any) -> None:
-        if torch.compiler.is_compiling() or threading.get_ident() != self._thread:
+        if torch.compiler.is_compiling() or _is_tracing() or threading.get_ident() != self._thread:
             return
         now = self._now
         self._stack.append((now.module, now.root_call, now.root, self._root))
@@ -127,7 +129,7 @@ class Modules:
         self._root.calls[now.module] += 1
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
-        if torch.compiler.is_compiling() or threading.get_ident() != self._thread:
+        if torch.compiler.is_compiling() or _is_tracing() or threading.get_ident() != self._thread:
             return
         if self._stack:
             now, root = self._now, self._root

@@ -23,12 +23,13 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 
 
+_INSTALLED = ("numpy", "torchgen", "functorch", "_pytest", "pluggy")
+
+
 def _library_folders() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     site = {paths["purelib"], paths["platlib"]}
-    packages = [
-        os.path.join(folder, name) + os.sep for folder in site for name in ("numpy", "torchgen", "functorch")
-    ]
+    packages = [os.path.join(folder, name) + os.sep for folder in site for name in _INSTALLED]
     return (_PACKAGE, _TORCH, *packages, "<frozen ")
 
 
@@ -39,7 +40,7 @@ _inner: dict[CodeType, bool] = {}
 
 
 def is_inner(code: CodeType) -> bool:
-    """True for code of torch, NumPy, the standard library or gradscope: frames that are nobody's bug."""
+    """True for code of the libraries, gradscope included: frames that are nobody's bug."""
     known = _inner.get(code)
     if known is None:
         known = _inner[code] = is_library(code.co_filename)
@@ -47,7 +48,7 @@ def is_inner(code: CodeType) -> bool:
 
 
 def is_library(path: str) -> bool:
-    """True for a file of torch, NumPy, the standard library or gradscope."""
+    """True for a file of torch, NumPy, pytest, the standard library or gradscope."""
     return path.startswith(_LIBRARIES) or (path.startswith(_STDLIB) and "site-packages" not in path)
 
 

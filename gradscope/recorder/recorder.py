@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import linecache
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -26,7 +26,7 @@ from gradscope.finding import Location
 from gradscope.folds.accumulation import Accumulation
 from gradscope.folds.storages import StorageLog
 from gradscope.folds.timeline import SliceBuffer
-from gradscope.recorder import warning_origin
+from gradscope.recorder import interruption, warning_origin
 from gradscope.recorder.backward import BackwardWatch
 from gradscope.recorder.checkpoints import CheckpointWatch
 from gradscope.recorder.constructors import Constructors
@@ -94,7 +94,8 @@ class Recorder:
     `max_steps` ends the program after that many optimizer steps, by raising `StepLimit` out of it.
     `progress` is called after every backward. `graph_of` is the number, from 1, of the backward pass whose
     graph is taken down. `timeline` takes the slices of what happened when, `storages` the life of every
-    storage. One recorder records one run.
+    storage. `engines` are the classes of micrograd's kind that exist already, None to look for them. One
+    recorder records one run, and no other one records meanwhile: see `interruption`.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Recorder:
         graph_of: int | None = None,
         timeline: SliceBuffer | None = None,
         storages: StorageLog | None = None,
+        engines: Iterable[type] | None = None,
     ) -> None:
         self._progress = progress
         self._patches = Patches()
@@ -155,7 +157,7 @@ class Recorder:
         self._regions = Regions(now, self.values, self._new_mode, self.not_seen)
         self._precision = Precision(self.note)
         self._accumulation = Accumulation()
-        self._engines = EngineWatch(now, _expression_of, graph_of)
+        self._engines = EngineWatch(now, _expression_of, graph_of, engines)
         self._engines.ran = self._tell_progress
         self._timeline: Timeline | None = None
         if timeline is not None:
@@ -183,6 +185,7 @@ class Recorder:
     # ------------------------------------------------------------ in and out
 
     def __enter__(self) -> Self:
+        self._interrupted = interruption.begin()
         try:
             if self._timeline is not None:
                 self._timeline.install_first(self._patches)
@@ -213,6 +216,7 @@ class Recorder:
             self._mode.__enter__()  # type: ignore[no-untyped-call]
         except BaseException:
             self._patches.undo()
+            self._interrupted.end()
             raise
         return self
 
@@ -231,6 +235,7 @@ class Recorder:
             self._copy_structure()
             if self._timeline is not None:
                 self._timeline.close()
+            self._interrupted.end()
 
     def _leave_mode(self) -> None:
         """Takes our mode off the stack, also from under modes that the program never left."""
@@ -364,6 +369,11 @@ class Recorder:
             not_seen=(*self._not_seen, *self._faults()),
         )
         return dataclasses.replace(recording, sources=collect_sources(recording))
+
+    def so_far(self) -> Recording:
+        """The facts of the run until now, while the recorder is entered; it goes on recording."""
+        self._copy_structure()
+        return self.recording()
 
     def _graph(self) -> AutogradGraph | None:
         if self._capture is None:

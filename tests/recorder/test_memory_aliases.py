@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from gradscope.recorder import Recorder
 from gradscope.recorder.memory_aliases import _checksum
 
 
@@ -27,3 +29,11 @@ def test_expanded_and_transposed_memory(dtype: torch.dtype) -> None:
     before = _checksum(memory.T)
     memory[1, 2] = 1
     assert _checksum(memory.T) != before
+
+
+@pytest.mark.parametrize("number", [0.5, 3, [1.0, 2.0], np.float64(0.5)])
+def test_what_is_copied_is_not_watched(number: object) -> None:
+    with Recorder() as recorder:
+        torch.asarray(number)
+        torch.as_tensor(number)
+    assert recorder.recording().not_seen == ()

@@ -6,7 +6,7 @@ import builtins
 import dataclasses
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -26,6 +26,7 @@ from gradscope.recorder.patches import Patches, named_like
 class Engines:
     """The classes that are engines, with a door in front of their `__init__` and their `backward`.
 
+    `existing` are those that exist already, None to look for them among all classes, which takes some 20 ms.
     `codes` is the code of all their methods. Every door is taken out again by the `Patches`.
     """
 
@@ -35,6 +36,7 @@ class Engines:
         born: Callable[[Any], None],
         around: Callable[..., Any],
         is_inside: Callable[[], bool],
+        existing: Iterable[type] | None = None,
     ) -> None:
         self._now = now
         self._born = born
@@ -43,6 +45,7 @@ class Engines:
         self._known: weakref.WeakSet[type] = weakref.WeakSet()
         self._statements: dict[CodeType, bool] = {}
         self._patches = Patches()
+        self._existing = existing
         self.codes: set[CodeType] = set()
 
     def classes(self) -> tuple[type, ...]:
@@ -84,7 +87,7 @@ class Engines:
         return known
 
     def _find(self) -> None:
-        for cls in existing_engines():
+        for cls in existing_engines() if self._existing is None else self._existing:
             self.take(cls)
 
     def met(self, value: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,15 +54,22 @@ class EngineWatch:
     until 200,000 values have been: reading a graph takes longer than its backward. No value is held when its
     backward is over.
     `graph_of` is the number, from 1, of the backward pass of the run whose graph is taken down.
+    `existing` are the engines that exist already, where they are known.
     """
 
-    def __init__(self, now: Now, expression_of: Expression, graph_of: int | None = None) -> None:
+    def __init__(
+        self,
+        now: Now,
+        expression_of: Expression,
+        graph_of: int | None = None,
+        existing: Iterable[type] | None = None,
+    ) -> None:
         self._now = now
         self._expression_of = expression_of
         self._graph_of = graph_of
         self._inside = _Inside()
         self._lock = threading.RLock()
-        self._engines = Engines(now, self._born, self._around, self._is_inside)
+        self._engines = Engines(now, self._born, self._around, self._is_inside, existing)
         self._births = Births(now, self._engines.codes)
         self._lines: dict[Loc, BackwardLine] = {}
         self._tables = Tables()

@@ -378,3 +378,14 @@ def test_threads() -> None:
 def test_python_is_as_it_was() -> None:
     assert sys.getprofile() is None
     assert builtins.__build_class__.__class__.__name__ == "builtin_function_or_method"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_engines_that_are_known_need_not_be_looked_for(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    value = execute(LESSON)["Value"]
+    monkeypatch.setattr("gradscope.recorder.engines.found.existing_engines", lambda: 1 / 0)
+    with Recorder(engines=(value,) if known else ()) as recorder:
+        result = value(3.0) * value(2.0)
+        result.backward()
+    assert recorder.recording().backward_passes == (1 if known else 0)
+    assert recorder.recording().not_seen == ()
