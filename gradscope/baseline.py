@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -18,20 +18,33 @@ from gradscope.errors import OutputError, UsageError
 from gradscope.facts import Recording
 from gradscope.finding import Finding
 from gradscope.fingerprint import fingerprint, hashed
+from gradscope.gradient_statistics import GradientStatistics
+from gradscope.rules import find_rule
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A file that was read. `path` is absolute, `name` as people write it, `entries` are by target."""
+    """A file that was read. `path` is absolute, `name` as people write it, `entries` are by target.
+
+    `content` is the whole of the file.
+    """
 
     path: str
     name: str
     entries: Mapping[str, tuple[Entry, ...]]
+    content: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
         """What its paths are relative to."""
         return os.path.dirname(self.path)
+
+    def gradients(self, target: str) -> GradientStatistics | None:
+        """What it keeps of a target's gradients; None where it keeps nothing of them.
+
+        Raises UsageError where they are not as they must be.
+        """
+        return baseline_file.gradients(self.content, target, self.name)
 
 
 def read(path: str, name: str, command: str, named_in: str = "") -> Baseline:
@@ -44,7 +57,8 @@ def read(path: str, name: str, command: str, named_in: str = "") -> Baseline:
         advice = f"{command} {shlex.quote(name)}"
         raise UsageError(f"no such baseline: {name}", where=where, try_next=advice)
     advice = f"{command} {shlex.quote(name) if _is_blank(path) else 'FILE'}"
-    return Baseline(path, name, baseline_file.entries(baseline_file.content_of(path, name, advice), name))
+    content = baseline_file.content_of(path, name, advice)
+    return Baseline(path, name, baseline_file.entries(content, name), content)
 
 
 # ---------------------------------------------------------------- what is known
@@ -54,7 +68,8 @@ class Known:
     """Silences the findings that a baseline knows of one target, each entry as often as it counts.
 
     Of several findings alike, the first lines are taken for the known ones. It is asked once for each
-    finding and counts down.
+    finding and counts down. A limit of the gate that is not kept is never known: the limit itself says what
+    is accepted.
     """
 
     def __init__(self, baseline: Baseline, target: str) -> None:
@@ -62,16 +77,51 @@ class Known:
         self._target = target
         self._entries = baseline.entries.get(target)
         self._left = Counter[tuple[object, ...]]()
+        self._silenced = 0
         for entry in self._entries or ():
             self._left[entry.key] += entry.count
 
     def __call__(self, finding: Finding, recording: Recording) -> str | None:
         """The name of the baseline where it knows the finding."""
+        if _is_limit(finding.code):
+            return None
         key = fingerprint(finding, recording.sources, self._baseline.folder).key
         if self._left[key] <= 0:
             return None
         self._left[key] -= 1
+        self._silenced += 1
         return f"baseline {self._baseline.name}"
+
+    @property
+    def knows_target(self) -> bool:
+        """Whether the baseline has a section of this target, be it empty."""
+        return self._entries is not None
+
+    @property
+    def silenced(self) -> int:
+        """How many findings it has silenced so far."""
+        return self._silenced
+
+    def gone(self, judged: Collection[str]) -> tuple[str, ...]:
+        """What the baseline holds and was not found: "GS103 in build, model.py", with how often if not once.
+
+        To be asked after the judgement. `judged` are the codes of the rules that could find something.
+        """
+        return tuple(
+            _named(entry) + (f", {count:,} times" if count > 1 else "")
+            for entry, count in self._left_over(judged)
+        )
+
+    def _left_over(self, judged: Collection[str]) -> list[tuple[Entry, int]]:
+        """The entries that were not found as often as they count, and how often they were not."""
+        left = self._left.copy()
+        gone = []
+        for entry in self._entries or ():
+            count = min(entry.count, left[entry.key])
+            left[entry.key] -= count
+            if entry.code in judged and count > 0:
+                gone.append((entry, count))
+        return gone
 
     def remarks(self, judged: Collection[str], anything_shown: bool) -> list[str]:
         """What is to be said afterwards; `judged` are the codes of the rules that could find something."""
@@ -82,17 +132,22 @@ class Known:
                 f"baseline {name} knows {others}, and not {self._target}: --write-baseline {name} adds it"
             )
             return [missing] if anything_shown else []
-        gone = [entry for entry in self._entries if entry.code in judged and self._left[entry.key] > 0]
+        gone = self._left_over(judged)
         if not gone:
             return []
-        count = sum(min(entry.count, self._left[entry.key]) for entry in gone)
-        which = ", ".join(_named(entry) for entry in gone[:3]) + (", ..." if len(gone) > 3 else "")
+        count = sum(each for _, each in gone)
+        which = ", ".join(_named(entry) for entry, _ in gone[:3]) + (", ..." if len(gone) > 3 else "")
         nouns = "finding of baseline" if count == 1 else "findings of baseline"
         verb = "was" if count == 1 else "were"
         return [
             f"{count:,} {nouns} {name} {verb} not found again ({which}): fixed, or not reached in this run; "
             f"--write-baseline {name} forgets {'it' if count == 1 else 'them'}"
         ]
+
+
+def _is_limit(code: str) -> bool:
+    rule = find_rule(code)
+    return rule is not None and rule.command == "gate"
 
 
 def _named(entry: Entry) -> str:
@@ -113,17 +168,34 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """What a baseline is to hold of one target: findings, and what was measured of its gradients.
+
+    `judged` are the codes of the rules that could find something; what the baseline holds of others is kept.
+    Where `gradients` is None, what the baseline holds of the target's gradients is kept.
+    """
+
+    target: str
+    findings: tuple[Finding, ...]
+    recording: Recording
+    judged: Collection[str]
+    gradients: GradientStatistics | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A baseline that is to be written. Made before the program runs, so that nothing is found out too late.
 
-    Raises UsageError where the file cannot be written, or is there and is neither a baseline nor empty.
+    `option` is what it was asked for with. Raises UsageError where the file cannot be written, or is there
+    and is neither a baseline nor empty.
     """
 
     path: str
     name: str
+    option: str = "--write-baseline"
 
     def __post_init__(self) -> None:
-        check_writable("--write-baseline", self.name, self.path, "baseline.json")
+        check_writable(self.option, self.name, self.path, "baseline.json")
         self._before()
 
     @property
@@ -135,7 +207,7 @@ class Draft:
         """What the file holds; a new file's beginning where there is none."""
         if not os.path.lexists(self.path) or _is_blank(self.path):
             return baseline_file.new_content()
-        advice = f"--write-baseline with another name: {self.name} is not overwritten"
+        advice = f"{self.option} with another name: {self.name} is not overwritten"
         content = baseline_file.content_of(self.path, self.name, advice)
         baseline_file.entries(content, self.name)
         return content
@@ -149,26 +221,46 @@ class Draft:
         *,
         redact: bool,
     ) -> Written:
-        """Makes the findings the known ones of a target; other targets, and rules not judged, are kept.
+        """Makes the findings the known ones of a target; what else the file holds is kept."""
+        (written,) = self.write_all([Section(target, tuple(findings), recording, judged)], redact=redact)
+        return written
 
-        `redact` writes hashes in place of lines. The file is read again first: another run may have
-        written to it meanwhile.
+    def write_all(self, sections: Sequence[Section], *, redact: bool) -> list[Written]:
+        """Writes the sections of some targets, in one go; other targets, and rules not judged, are kept.
+
+        `redact` writes hashes in place of lines, and no gradients: they are values of the program. The file
+        is read again first: another run may have written to it meanwhile. Raises OutputError where it cannot
+        be written.
         """
         content = self._before()
-        before = baseline_file.entries(content, self.name).get(target, ())
-        kept = [entry for entry in before if entry.code not in judged]
-        entries = self._entries(findings, recording, redact)
-        section = dict(content.get("targets", {}).get(target, {}))
-        ordered = sorted([*kept, *entries], key=lambda entry: entry.order)
-        section["findings"] = [msgspec.to_builtins(entry) for entry in ordered]
-        targets = {**content.get("targets", {}), target: section}
-        content["targets"] = dict(sorted(targets.items()))
+        before = baseline_file.entries(content, self.name)
+        written = []
+        for section in sections:
+            counts = self._put(content, before.get(section.target, ()), section, redact=redact)
+            written.append(counts)
+        content["targets"] = dict(sorted(content.get("targets", {}).items()))
         try:
             with replacing(os.path.realpath(self.path), newline="\n") as file:
                 file.write(baseline_file.file_text(content))
         except OSError as error:
             raise OutputError(f"baseline {self.name} was not written: {error.strerror}") from None
-        old, new = _counts(entry for entry in before if entry.code in judged), _counts(entries)
+        return written
+
+    def _put(
+        self, content: dict[str, Any], before: Sequence[Entry], section: Section, *, redact: bool
+    ) -> Written:
+        kept = [entry for entry in before if entry.code not in section.judged]
+        accepted = [finding for finding in section.findings if not _is_limit(finding.code)]
+        entries = self._entries(accepted, section.recording, redact)
+        ordered = sorted([*kept, *entries], key=lambda entry: entry.order)
+        targets = content.setdefault("targets", {})
+        known = targets.setdefault(section.target, {})
+        known["findings"] = [msgspec.to_builtins(entry) for entry in ordered]
+        if section.gradients is not None:
+            known.pop(baseline_file.GRADIENTS, None)
+            if not redact:
+                known[baseline_file.GRADIENTS] = baseline_file.gradients_content(section.gradients)
+        old, new = _counts(entry for entry in before if entry.code in section.judged), _counts(entries)
         return Written(new.total(), (new - old).total(), (old - new).total())
 
     def _entries(self, findings: Iterable[Finding], recording: Recording, redact: bool) -> list[Entry]:

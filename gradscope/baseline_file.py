@@ -1,4 +1,4 @@
-"""The file form of a baseline: JSON, one finding a line.
+"""The file form of a baseline: JSON, one finding a line, one parameter a line.
 
     {
       "gradscope_baseline": 1,
@@ -6,28 +6,37 @@
         "train.py": {
           "findings": [
             {"code": "GS103", "rule": "unused-parameter", "path": "model.py", "function": "build", "count": 2}
-          ]
+          ],
+          "gradients": {
+            "measured": {"torch": "2.13.0", "platform": "linux x86_64", "device": "cpu"},
+            "losses": {"loss in train": {"first": 2.30259, "last": 0.41832, "backwards": 5}},
+            "parameters": {
+              "fc.weight": {"norm": 1.23457, "last_norm": 0.876543, "backwards": 5}
+            }
+          }
         }
       }
     }
 
-Keys that this version does not know are let stand.
+"gradients" are there where a gate wrote them. Keys that this version does not know are let stand.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from gradscope.errors import UsageError
 from gradscope.fingerprint import Fingerprint
+from gradscope.gradient_statistics import GradientStatistics
 
 VERSION: Final = 1
 MARK: Final = "gradscope_baseline"
+GRADIENTS: Final = "gradients"
 
 
 class Entry(Fingerprint, frozen=True, omit_defaults=True):
@@ -54,10 +63,31 @@ def entries(content: dict[str, Any], name: str) -> dict[str, tuple[Entry, ...]]:
     try:
         targets = msgspec.convert(content, _File).targets
     except msgspec.ValidationError as error:
-        raise UsageError(
-            f"baseline {name} is damaged: {error}", try_next="delete it and write it anew"
-        ) from None
+        raise _damaged(name, error) from None
     return {key: target.findings for key, target in targets.items()}
+
+
+def gradients(content: Mapping[str, Any], target: str, name: str) -> GradientStatistics | None:
+    """The gradients of a target, None where there are none; UsageError where they are not as they must be.
+
+    `content` is that of a file whose `entries` could be read.
+    """
+    section = content.get("targets", {}).get(target, {}).get(GRADIENTS)
+    if section is None:
+        return None
+    try:
+        return msgspec.convert(section, GradientStatistics)
+    except msgspec.ValidationError as error:
+        raise _damaged(name, f"{error}, in the gradients of {target}") from None
+
+
+def gradients_content(statistics: GradientStatistics) -> dict[str, Any]:
+    """What stands under `GRADIENTS`."""
+    return dict(msgspec.to_builtins(statistics))
+
+
+def _damaged(name: str, error: object) -> UsageError:
+    return UsageError(f"baseline {name} is damaged: {error}", try_next="delete it and write it anew")
 
 
 def content_of(path: str, name: str, advice: str) -> dict[str, Any]:
@@ -108,28 +138,28 @@ def _not_a_baseline(name: str, reason: str, advice: str) -> UsageError:
 
 
 def file_text(content: dict[str, Any]) -> str:
-    """The file's text: one finding a line, so that a change of one is a change of one line."""
-    text = _laid_out(content, 0) + "\n"
-    return text if _is_encodable(text) else _laid_out(content, 0, ascii_only=True) + "\n"
+    """The file's text: one finding or parameter a line, so that a change of one is a change of one line."""
+    text = _laid_out(content, ()) + "\n"
+    return text if _is_encodable(text) else _laid_out(content, (), ascii_only=True) + "\n"
 
 
-_EXPANDED: Final = 5  # the file, its targets, a target, its findings; what lies deeper stands on one line
+_EXPANDED: Final = 4  # the file, its targets, a target, its findings; what lies deeper stands on one line
+_PARAMETERS: Final = (GRADIENTS, "parameters")
 
 
-def _laid_out(value: Any, depth: int, *, ascii_only: bool = False) -> str:
-    if depth >= _EXPANDED - 1 or not isinstance(value, dict | list) or not value:
+def _laid_out(value: Any, keys: tuple[str, ...], *, ascii_only: bool = False) -> str:
+    """JSON text of what lies at these keys of the file."""
+    is_expanded = len(keys) < _EXPANDED or keys[2:] == _PARAMETERS
+    if not is_expanded or not isinstance(value, dict | list) or not value:
         return json.dumps(value, ensure_ascii=ascii_only)
-    parts = [_laid_out(item, depth + 1, ascii_only=ascii_only) for item in _items(value)]
+    pairs = value.items() if isinstance(value, dict) else [("", item) for item in value]
+    parts = [_laid_out(item, (*keys, key), ascii_only=ascii_only) for key, item in pairs]
     if isinstance(value, dict):
         heads = [json.dumps(key, ensure_ascii=ascii_only) for key in value]
         parts = [f"{head}: {part}" for head, part in zip(heads, parts, strict=True)]
     opening, closing = "{}" if isinstance(value, dict) else "[]"
-    indent = "  " * depth
+    indent = "  " * len(keys)
     return f"{opening}\n{indent}  " + f",\n{indent}  ".join(parts) + f"\n{indent}{closing}"
-
-
-def _items(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value
 
 
 def _is_encodable(text: str) -> bool:

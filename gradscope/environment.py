@@ -21,6 +21,23 @@ def environment() -> dict[str, str]:
     }
 
 
+def arithmetic() -> dict[str, str]:
+    """`processor` and `threads`: what else decides how a sum on the CPU is rounded."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    processor = ", ".join(filter(None, (_processor(), capability)))
+    return {"processor": processor, "threads": str(torch.get_num_threads())}
+
+
+def _processor() -> str:
+    """The processor by name, as far as the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+            named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+            return next(named, platform.processor())
+    except OSError:  # not on Linux
+        return platform.processor()
+
+
 def device_text() -> str:
     """The accelerators here by name ("2 x NVIDIA H200"), or "cpu"."""
     if torch.cuda.is_available():

@@ -7,6 +7,7 @@ about. Never a line number, a count, a measured number or an absolute path.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -41,6 +42,15 @@ class Fingerprint(msgspec.Struct, frozen=True, omit_defaults=True):
     def key(self) -> tuple[object, ...]:
         """What two fingerprints of the same finding have in common."""
         return (self.code, self.path, self.function, self.source and hashed(self.source), self.subjects)
+
+    @property
+    def digest(self) -> str:
+        """The key as 32 hexadecimal digits, the same on every machine and in every run.
+
+        Several findings of one report may share it: a format that needs it to be unique appends a number.
+        """
+        text = json.dumps(self.key)  # ASCII: a lone surrogate is escaped
+        return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
 
     @property
     def order(self) -> tuple[object, ...]:

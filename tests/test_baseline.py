@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from gradscope import baseline, destination
-from gradscope.baseline import Draft, Known, Written, read
+from gradscope.baseline import Baseline, Draft, Known, Section, Written, read
 from gradscope.errors import OutputError, UsageError, render
 from gradscope.facts import Recording
 from gradscope.finding import Finding, Location, Severity
+from gradscope.gradient_statistics import GradientStatistics, LossFigures, Measured, ParameterFigures
 
 TARGET = "train.py"
 ALL = frozenset(("GS102", "GS103", "GS301"))
@@ -52,7 +53,26 @@ def text() -> str:
 
 
 def known(target: str = TARGET) -> Known:
-    return Known(read(os.path.abspath("base.json"), "base.json", COMMAND), target)
+    return Known(read_again(), target)
+
+
+def read_again() -> Baseline:
+    return read(os.path.abspath("base.json"), "base.json", COMMAND)
+
+
+def draft(option: str = "--write-baseline") -> Draft:
+    return Draft(os.path.abspath("base.json"), "base.json", option)
+
+
+GRADIENTS = GradientStatistics(
+    Measured(torch="2.13.0", device="cpu", dtypes=("float32",)),
+    {"loss in train": LossFigures(2.5, 0.5, 3)},
+    {"fc.weight": ParameterFigures(1.25, "NaN", 3), "fc.bias": ParameterFigures()},
+)
+
+
+def write_gradients() -> None:
+    draft().write_all([Section(TARGET, (), recording(), ALL, GRADIENTS)], redact=False)
 
 
 # ---------------------------------------------------------------- how it is written
@@ -76,6 +96,92 @@ def test_the_whole_file() -> None:
 }
 """
     )
+
+
+def test_gradients_stand_one_parameter_a_line() -> None:
+    write_gradients()
+    assert (
+        text()
+        == """\
+{
+  "gradscope_baseline": 1,
+  "targets": {
+    "train.py": {
+      "findings": [],
+      "gradients": {
+        "measured": {"torch": "2.13.0", "device": "cpu", "dtypes": ["float32"]},
+        "losses": {"loss in train": {"first": 2.5, "last": 0.5, "backwards": 3}},
+        "parameters": {
+          "fc.weight": {"norm": 1.25, "last_norm": "NaN", "backwards": 3},
+          "fc.bias": {}
+        }
+      }
+    }
+  }
+}
+"""
+    )
+    assert read_again().gradients(TARGET) == GRADIENTS
+
+
+def test_several_targets_are_written_in_one_go() -> None:
+    write(finding(2), target="other.py")
+    sections = [
+        Section("b.py", (finding(2), finding(4)), recording(), ALL, GRADIENTS),
+        Section("a.py", (), recording(), ALL),
+        Section("other.py", (finding(3),), recording(), ALL),
+    ]
+    assert draft().write_all(sections, redact=False) == [Written(2, 2, 0), Written(0, 0, 0), Written(1, 1, 1)]
+    again = read_again()
+    assert list(again.entries) == ["a.py", "b.py", "other.py"]
+    assert again.gradients("b.py") == GRADIENTS
+    assert again.gradients("a.py") is None
+    assert draft().write_all([], redact=False) == []
+    assert read_again().entries == again.entries
+
+
+def test_findings_that_are_written_alone_leave_the_gradients() -> None:
+    write_gradients()
+    for redact in (False, True):
+        write(finding(2), redact=redact)
+        assert read_again().gradients(TARGET) == GRADIENTS
+    assert read_again().gradients("never.py") is None
+
+
+def test_redacted_gradients_are_not_written() -> None:
+    write_gradients()
+    draft().write_all([Section(TARGET, (), recording(), ALL, GRADIENTS)], redact=True)
+    assert read_again().gradients(TARGET) is None
+
+
+def test_a_file_of_before_there_were_gradients_is_read() -> None:
+    write(finding(2))
+    assert read_again().gradients(TARGET) is None
+    assert known()(finding(2), recording()) is not None
+
+
+def test_damaged_gradients_hurt_only_who_asks_for_them() -> None:
+    write(finding(2))
+    content = json.loads(text())
+    content["targets"][TARGET]["gradients"] = {"parameters": {"a": {"norm": "many"}}}
+    Path("base.json").write_text(json.dumps(content), encoding="utf-8")
+    assert known()(finding(2), recording()) is not None
+    with pytest.raises(UsageError, match=r"base.json is damaged: .*norm.*in the gradients of train.py"):
+        read_again().gradients(TARGET)
+
+
+def test_a_limit_never_enters_a_baseline_nor_is_known() -> None:
+    limit = finding(2, "GS901")
+    assert write(limit, finding(3)) == Written(1, 1, 0)
+    content = json.loads(text())
+    assert [each["code"] for each in content["targets"][TARGET]["findings"]] == ["GS102"]
+    content["targets"][TARGET]["findings"].append(
+        {"code": "GS901", "path": "train.py", "source": "h = f(x).detach()"}
+    )
+    Path("base.json").write_text(json.dumps(content), encoding="utf-8")
+    silencer = known()
+    assert silencer(limit, recording()) is None
+    assert silencer.silenced == 0
 
 
 def test_it_does_not_depend_on_order() -> None:
@@ -266,6 +372,37 @@ def test_a_fixed_finding_is_told() -> None:
     assert silencer.remarks(frozenset(("GS301",)), anything_shown=False) == []
 
 
+def test_what_it_silenced_is_counted_and_what_is_gone_is_described() -> None:
+    write(finding(2), finding(4), finding(3, "GS103"), finding(3, "GS301"))
+    silencer = known()
+    assert (silencer.silenced, silencer.knows_target) == (0, True)
+    silencer(finding(2, "GS999"), recording())
+    silencer(finding(3, "GS301"), recording())
+    assert silencer.silenced == 1
+    assert silencer.gone(ALL) == ("GS103 in train.py", "GS102 in train.py, 2 times")
+    silencer(finding(2), recording())
+    assert silencer.gone(ALL) == ("GS103 in train.py", "GS102 in train.py")
+    assert silencer.gone(frozenset(("GS103",))) == ("GS103 in train.py",)
+    assert (known("eval.py").knows_target, known("eval.py").gone(ALL)) == (False, ())
+
+
+def test_entries_alike_count_together() -> None:
+    write(finding(2))
+    content = json.loads(text())
+    section = content["targets"][TARGET]
+    section["findings"] *= 2
+    Path("base.json").write_text(json.dumps(content), encoding="utf-8")
+    silencer = known()
+    assert silencer(finding(2), recording()) is not None
+    assert silencer.gone(ALL) == ("GS102 in train.py",)
+
+
+def test_what_is_gone_names_its_function() -> None:
+    where = Location(os.path.abspath(TARGET), 2, function="Net.forward")
+    write(finding(2, location=where))
+    assert known().gone(ALL) == ("GS102 in Net.forward, train.py",)
+
+
 def test_everything_found_again_is_no_news() -> None:
     write(finding(2))
     silencer = known()
@@ -332,6 +469,13 @@ def test_no_file() -> None:
         render(caught.value)
         == f"error: no such baseline: base.json\n  --> pyproject.toml\n  try   {COMMAND} base.json\n"
     )
+
+
+def test_the_option_that_asked_for_a_file_is_named() -> None:
+    Path("base.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        draft("--update-baseline")
+    assert "--update-baseline with another name: base.json is not overwritten" in render(caught.value)
 
 
 def test_a_folder() -> None:

@@ -126,6 +126,20 @@ def test_a_hash_means_the_line() -> None:
     assert hashed("\udcff").startswith("sha256:")
 
 
+def test_the_digest_is_the_keys_and_never_changes() -> None:
+    plain = of(finding(), LINE)
+    assert (
+        plain.digest == "cc7a355e7d4d34925c274d7963bb687e"
+    )  # a changed one makes every finding of a code host new
+    assert of(finding(3, rule="renamed"), "", "", f"  {LINE}  # said").digest == plain.digest
+    assert plain.source is not None
+    hidden = Fingerprint(plain.code, "", plain.path, plain.function, hashed(plain.source))
+    assert hidden.digest == plain.digest
+    others = [of(finding(), "    h = 1"), of(finding(code="GS103"), LINE), of(finding(location=None))]
+    assert len({plain.digest, *(other.digest for other in others)}) == 4
+    assert len(of(finding(), "x = '\udcff\x00\n'").digest) == 32
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [

@@ -38,6 +38,7 @@ from gradscope.facts.hooks import GradientHook, HookChange, HookEffect, HookKind
 from gradscope.facts.inplace import Change, InplaceConflict, InplaceRefused, SilentMutation
 from gradscope.facts.leaves import GradientStats, Leaf, ModuleFact, NonleafGradRead, OptimizerFact, Rebinding
 from gradscope.facts.lifecycle import RetainedGraph, SecondBackward
+from gradscope.facts.limits import Drift, GradientDrift, Limits
 from gradscope.facts.memory import (
     AllocatorUse,
     Block,
@@ -90,11 +91,13 @@ __all__ = [
     "Declaration",
     "Deviation",
     "DoubleFault",
+    "Drift",
     "ExitedLeaf",
     "Facts",
     "FaultyModule",
     "FlushSite",
     "GradWithoutGraph",
+    "GradientDrift",
     "GradientGrowth",
     "GradientHook",
     "GradientProfile",
@@ -111,6 +114,7 @@ __all__ = [
     "LayerGradient",
     "Leaf",
     "LeafFlush",
+    "Limits",
     "LineMemory",
     "MemoryKind",
     "MemoryPeak",

@@ -15,6 +15,7 @@ from gradscope.facts.hooks import GradientHook
 from gradscope.facts.inplace import InplaceConflict, InplaceRefused, SilentMutation
 from gradscope.facts.leaves import Leaf, ModuleFact, NonleafGradRead, OptimizerFact, Rebinding
 from gradscope.facts.lifecycle import RetainedGraph, SecondBackward
+from gradscope.facts.limits import Drift, Limits
 from gradscope.facts.memory import MemoryUse
 from gradscope.facts.numbers import NonfiniteBirth, NonfiniteForward, ZeroedAt
 from gradscope.facts.order import ClipOutOfOrder, StaleGradient, StepOutOfOrder
@@ -87,6 +88,8 @@ class Recording:
     memory: MemoryUse | None = None  # by gradscope memory
     checked: tuple[CheckedFunction, ...] = ()  # by gradscope check
     checked_models: tuple[CheckedModel, ...] = ()  # by gradscope check
+    limits: Limits = field(default_factory=Limits)  # of gradscope gate
+    drift: Drift | None = None  # by gradscope gate, where a baseline keeps gradients
     notes: tuple[str, ...] = ()  # explanations that are not findings ("ran in float32: ...")
     not_seen: tuple[str, ...] = ()
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # path -> lines, as run

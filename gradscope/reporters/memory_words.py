@@ -17,8 +17,8 @@ from gradscope.facts.memory import (
     StrategyKind,
     SweepKind,
 )
+from gradscope.sizes import size_text as size_text
 
-_UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _NUMBERED: Final = re.compile(r"(.*?)(\d+)")
 
 LEAST_SHARE: Final = 0.001
@@ -51,16 +51,6 @@ def when(peak: MemoryPeak, steps: int) -> str:
     if steps and peak.step >= steps:
         return f"{words} after the last step"
     return f"{words} of {'step' if steps else 'pass'} {peak.step + 1:,}"
-
-
-def size_text(size: int) -> str:
-    """Bytes in powers of 1,024, to three significant digits: `96 B`, `1.50 KiB`, `953 MiB`, `1010 MiB`."""
-    if abs(size) < 1024:
-        return f"{size} B"
-    power = next((n for n in range(1, len(_UNITS)) if abs(size) < 1023.5 * 1024**n), len(_UNITS))
-    scaled = size / 1024**power
-    digits = 2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0
-    return f"{scaled:.{digits}f} {_UNITS[power - 1]}"
 
 
 def short_size(size: int) -> str:

@@ -33,8 +33,8 @@ class Rule:
 
     @property
     def command(self) -> str:
-        """The command that can find it: "trace" or "check"."""
-        return "check" if self.code.startswith("GS6") else "trace"
+        """The command that can find it: "trace", "check", or "gate", which holds a run to limits."""
+        return {"GS6": "check", "GS9": "gate"}.get(self.code[:3], "trace")
 
     @property
     def summary(self) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor
 from gradscope.checker.numeric.directional import Directional, Input
 from gradscope.checker.numeric.gradients import Analytical
 from gradscope.checker.numeric.precision import lowest_dtype, rounding_of, scatter
-from gradscope.checker.numeric.verdicts import InputVerdict, relative
+from gradscope.checker.numeric.verdicts import InputVerdict, relative, share_of
 from gradscope.checker.point import Point
 from gradscope.recorder.stats import dtype_name
 
@@ -31,11 +31,14 @@ class Excuses:
         self._said: dict[str, tuple[float, str]] = {}
 
     def apply(self, verdict: InputVerdict) -> None:
-        """Removes the elements from `verdict.wrong` that rounding explains."""
+        """Removes the elements from `verdict.wrong` that rounding explains; they count for its agreement."""
         at = verdict.at
         if verdict.small:
             own = float(self._scatter(at).median()) / max(float(at.gradients.abs().median()), 1e-300)
-            self._say(at, verdict.small, is_clear=verdict.small > max(_FEW_DIGITS, own))
+            is_clear = verdict.small > max(_FEW_DIGITS, own)
+            self._say(at, verdict.small, is_clear=is_clear)
+            if is_clear:
+                verdict.agreement = max(verdict.agreement or 0.0, verdict.small)
         if not verdict.wrong or not at.returned:
             return
         room = self._scatter(at)
@@ -50,6 +53,7 @@ class Excuses:
             if not bool(beyond.any()):
                 del verdict.wrong[coordinate]
                 self._say(at, relative(seen), is_clear=False)
+                verdict.agreement = max(verdict.agreement or 0.0, share_of(at, seen.estimate))
 
     def notes(self) -> list[str]:
         """One note for each input with such a difference."""

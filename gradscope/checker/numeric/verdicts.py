@@ -129,7 +129,7 @@ class InputCheck:
                 if not self._is_small_too(examined):
                     differing.append((group, examined))
             elif examined.estimate is not None:
-                share = self._share(examined.estimate)
+                share = share_of(self.at, examined.estimate)
                 if share < _TELLING:  # beyond it only the uncertainty, next to a jump, makes both agree
                     self.verdict.agreement = max(self.verdict.agreement or 0.0, share)
         return differing
@@ -138,12 +138,7 @@ class InputCheck:
         """Whether a direction differs by no more than many of the small differences found already."""
         estimate = examined.estimate
         known = self.verdict.small
-        return known > 0 and estimate is not None and self._share(estimate) <= _MANY * known
-
-    def _share(self, estimate: Estimate) -> float:
-        """A difference along a direction in units of the gradient's 2-norm over scaled elements."""
-        size = float((self.at.gradients * self.at.scale).norm(dim=1).max())
-        return float(estimate.difference.abs().max()) / size if size else 0.0
+        return known > 0 and estimate is not None and share_of(self.at, estimate) <= _MANY * known
 
     def _follow(self, differing: list[tuple[Tensor, Examined]], most: int) -> bool:
         """Goes down to `most` elements at a time, judges each, and leaves out those that are no mistake;
@@ -238,6 +233,12 @@ def kink_note(at: Input, coordinate: int, gradient: Tensor, looked: Sides) -> st
     else:
         took = f"a value between the one-sided derivatives ({share:.2g} of the way)"
     return f"{where(at, coordinate)} is at a kink: backward gives {took}"
+
+
+def share_of(at: Input, estimate: Estimate) -> float:
+    """A difference along a direction in units of the gradient's 2-norm over scaled elements."""
+    size = float((at.gradients * at.scale).norm(dim=1).max())
+    return float(estimate.difference.abs().max()) / size if size else 0.0
 
 
 def relative(examined: Examined) -> float:

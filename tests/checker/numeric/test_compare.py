@@ -42,6 +42,25 @@ def test_one_element_of_4096_that_is_wrong_by_a_thousandth(place: tuple[int, int
     assert wrong.cause is Cause.FORMULA
 
 
+@pytest.mark.parametrize("factor", [1 + 1e-6, 1 - 3e-8])
+def test_a_difference_too_small_to_be_a_mistake_counts_for_the_agreement(factor: float) -> None:
+    found = compared(
+        function(torch.exp, lambda inputs, grad: grad * factor * torch.exp(inputs[0])), numbers(4, 3)
+    )
+    assert not found.wrong
+    assert found.agreement == pytest.approx(abs(factor - 1), rel=0.1)
+
+
+def test_rounding_counts_for_the_agreement() -> None:
+    def backward(inputs: Any, grad: Tensor) -> Tensor:
+        return (grad.float() * torch.exp(inputs[0].float())).double()
+
+    found = compared(function(torch.exp, backward), numbers(4, 3))
+    assert not found.wrong
+    assert found.agreement is not None
+    assert 1e-9 < found.agreement < 1e-6
+
+
 def test_a_small_gradient_among_large_ones() -> None:
     sizes = torch.logspace(0, -8, 400, dtype=torch.float64).reshape(20, 20)
 
