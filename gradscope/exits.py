@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # the facts are slow to import, and every error needs this file
     from gradscope.facts import Recording
     from gradscope.finding import Severity
+    from gradscope.outcomes import GateReport
     from gradscope.report import Report
 
 
@@ -52,6 +53,26 @@ def of_report(report: Report, fail_on: Severity | None) -> ExitStatus:
     if nothing_checked(report):
         return ExitStatus.USAGE
     return ExitStatus.FINDINGS if _nothing_fits(report.recording) else ExitStatus.OK
+
+
+def of_gate(gate: GateReport) -> ExitStatus:
+    """The status of a gate: that of its worst target, where a finding outweighs a program that failed, and
+    that outweighs a target that could not be run. A gate without targets has checked nothing.
+    """
+    from gradscope.outcomes import TroubleKind, Verdict
+
+    kinds = {each.trouble.kind for each in gate.outcomes if each.trouble is not None}
+    if TroubleKind.INTERRUPTED in kinds:
+        return ExitStatus.INTERRUPTED
+    if TroubleKind.FAULT in kinds:
+        return ExitStatus.FAULT
+    verdicts = {each.verdict for each in gate.outcomes}
+    if Verdict.FAILED in verdicts:
+        return ExitStatus.FINDINGS
+    if Verdict.BROKEN in verdicts:
+        unrun = {TroubleKind.NOT_RUN, TroubleKind.NOTHING_CHECKED}
+        return ExitStatus.USAGE if kinds <= unrun else ExitStatus.PROGRAM_FAILED
+    return ExitStatus.OK if gate.outcomes else ExitStatus.USAGE
 
 
 def _nothing_fits(recording: Recording) -> bool:

@@ -23,6 +23,7 @@ class Report:
 
     `redacted` says that source text, values and absolute paths were taken out: a norm or a loss of
     such a report means nothing, and no format shows it. `view` is what of the graph is to be shown.
+    `fail_on` is the severity from which on a finding fails the command, None where none does.
     """
 
     command: str
@@ -33,6 +34,7 @@ class Report:
     environment: dict[str, str] = field(default_factory=dict)
     redacted: bool = False
     view: View = field(default_factory=View)
+    fail_on: Severity | None = Severity.ERROR
 
     def worst(self) -> Severity | None:
         """The highest severity among the findings, None where there are none."""

@@ -23,6 +23,11 @@ else:  # not generic before click 8.4
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+FORMATS_HELP = (
+    "text, json, html, markdown, sarif, junit, github, gitlab or concise. Default: FILE's ending, or text."
+)
+
+
 def report_formats() -> Sequence[str]:
     """The names of the reporters, which are imported here and not before."""
     from gradscope import reporters
@@ -170,9 +175,8 @@ report_options = stacked(
         "--format",
         "format_name",
         type=FormatName(report_formats),
-        default="text",
         metavar="FORMAT",
-        help="text or json.",
+        help=FORMATS_HELP,
     ),
     click.option("--output", type=FileName(), metavar="FILE", help="Write the report to FILE."),
     click.option("--redact", is_flag=True, help="No source text, values or absolute paths in the report."),

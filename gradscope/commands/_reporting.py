@@ -6,10 +6,11 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from gradscope.commands._formats import chosen_format
 from gradscope.commands._options import configuration
 from gradscope.errors import UsageError, printable
 from gradscope.exits import ExitStatus
@@ -46,6 +47,12 @@ class JudgingValues:
     ignore: tuple[str, ...] = ()
     baseline: str | None = None
     write_baseline: str | None = None
+
+    @classmethod
+    def typed(cls, **values: Any) -> JudgingValues:
+        """The values as click gives them; the format may follow from the name of the output file."""
+        chosen = chosen_format(values.pop("format_name"), values["output"])
+        return cls(format_name=chosen, **values)
 
     def rules(self) -> tuple[list[str], list[str]]:
         """The rules of `--select` and `--ignore`; UsageError for a name that is none."""
@@ -100,17 +107,18 @@ class Reporting:
         report = judge(self.judging.select, (*self.judging.silencers, *known))
         remarks = [*self.judging.remarks, *self.baselines.remarks(known, report, self.codes)]
         notes = (*report.recording.notes, *remarks)
-        return replace(report, recording=replace(report.recording, notes=notes))
+        return replace(report, recording=replace(report.recording, notes=notes), fail_on=self.judging.fail_on)
 
     def finish_picture(self, report: Report, draw: Draw) -> int:
         """Writes the picture of a report's graph, if it has one, and returns the exit status."""
         from gradscope.exits import nothing_checked, of_report
+        from gradscope.outcomes import NOTHING_CHECKED
 
         error = report.recording.program.error
         if error is not None:
             click.echo(error.rendered, err=True, nl=False)
         if nothing_checked(report):
-            click.echo(f"gradscope: {_NOTHING[report.command]}", err=True)
+            click.echo(f"gradscope: {NOTHING_CHECKED[report.command]}", err=True)
             return of_report(report, self.judging.fail_on)
         with contextlib.chdir(self.started_in):
             paths = self.destination.write_parts(draw(report))
@@ -149,13 +157,14 @@ class Reporting:
     def _told(self, report: Report) -> int:
         """The exit status. Where no text report was shown, what it says of the end is told here."""
         from gradscope.exits import nothing_checked, of_report
+        from gradscope.outcomes import NOTHING_CHECKED
 
         to_file = self.destination.path is not None
         shown = self.values.format_name == "text" and not to_file
         error = report.recording.program.error
         if not shown and error is not None:
             click.echo(error.rendered, err=True, nl=False)
-        summary = _NOTHING[report.command] if nothing_checked(report) else _summary(report)
+        summary = NOTHING_CHECKED[report.command] if nothing_checked(report) else _summary(report)
         if to_file:
             click.echo(
                 f"gradscope: {summary}; the report is in {printable(self.values.output or '')}", err=True
@@ -163,14 +172,6 @@ class Reporting:
         elif not shown:
             click.echo(f"gradscope: {summary}", err=True)
         return of_report(report, self.judging.fail_on)
-
-
-_NOTHING = {
-    "trace": "no backward was run, so nothing was checked",
-    "check": "no function could be checked",
-    "graph": "no backward was run, so there is no graph",
-    "memory": "no step was run, so no memory was measured",
-}
 
 
 _RULES_OF = {"graph": "trace", "memory": "trace"}  # both are told of a program that is traced

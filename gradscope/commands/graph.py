@@ -18,6 +18,7 @@ from gradscope.commands._options import (
     config_options,
     input_options,
     loss_option,
+    report_formats,
     run_options,
     run_settings,
 )
@@ -45,7 +46,6 @@ Exit status: 0 the graph was drawn; 1 a finding is at or above --fail-on,
 where that is given; 2 bad usage, or no graph; 3 the program failed; 4 a fault
 in gradscope; 130 for Ctrl-C."""
 
-_REPORTS = ("json", "text")
 _BINARY = ("png", "pdf")
 _AROUND = re.compile(r"(?:(?P<path>.+):)?(?P<line>\d+)")
 
@@ -53,7 +53,14 @@ _AROUND = re.compile(r"(?:(?P<path>.+):)?(?P<line>\d+)")
 def _formats() -> Sequence[str]:
     from gradscope.reporters import pictures
 
-    return sorted((*_REPORTS, *pictures.names()))
+    return sorted({*pictures.names(), *report_formats()})
+
+
+def _is_picture(format_name: str) -> bool:
+    """Whether a format shows the graph itself; the html of a graph does, that of other reports does not."""
+    from gradscope.reporters import pictures
+
+    return format_name in pictures.names()
 
 
 class Depth(Name):
@@ -162,9 +169,9 @@ def command(
     except UsageError as error:
         raise error.advising("graph") from None
     report = reporting.judged(lambda select, by: report_on(recording, target.text, number, view, select, by))
-    if chosen in _REPORTS:
-        return reporting.finish(report)
-    return reporting.finish_picture(report, lambda judged: _parts(judged, chosen, style, redact=redact))
+    if _is_picture(chosen):
+        return reporting.finish_picture(report, lambda judged: _parts(judged, chosen, style, redact=redact))
+    return reporting.finish(report)
 
 
 def _view(depth: str, leaf: str | None, around: str | None, reach: int, colour: str, no_fold: bool) -> View:
@@ -189,13 +196,13 @@ def _view(depth: str, leaf: str | None, around: str | None, reach: int, colour: 
 
 def _format(format_name: str | None, output: str | None, style: str) -> str:
     """The format that was asked for, or that the name of the file means; UsageError for one that is none."""
+    from gradscope import reporters
     from gradscope.reporters import pictures
 
     named = format_name
     if named is None and output not in (None, "-"):
         assert output is not None
-        named = "text" if output.casefold().endswith(".txt") else None
-        named = "json" if output.casefold().endswith(".json") else named or pictures.format_for(output)
+        named = pictures.format_for(output) or reporters.format_for(output)
         if named is None:
             raise OutputError(
                 f"--output {output}: its ending names no format",

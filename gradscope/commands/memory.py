@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradscope.commands._formats import chosen_format
 from gradscope.commands._options import (
+    FORMATS_HELP,
     FileName,
     FormatName,
     OneOf,
     config_options,
     input_options,
     loss_option,
+    report_formats,
     run_options,
     run_settings,
 )
@@ -47,9 +50,6 @@ and compared; of a script, what its own run keeps is told.
 Exit status: 0 measured; 1 a finding is at or above --fail-on, or nothing fits
 the --budget; 2 bad usage or configuration, or nothing was measured; 3 the
 program failed; 4 a fault in gradscope; 130 for Ctrl-C."""
-
-_FORMATS = ("html", "json", "text")
-_ENDINGS = {".htm": "html", ".html": "html", ".json": "json", ".txt": "text"}
 
 
 @click.command(epilog=_EPILOG, short_help="See what memory is kept for; compare and plan checkpointing.")
@@ -90,9 +90,9 @@ _ENDINGS = {".htm": "html", ".html": "html", ".json": "json", ".txt": "text"}
 @click.option(
     "--format",
     "format_name",
-    type=FormatName(lambda: _FORMATS),
+    type=FormatName(report_formats),
     metavar="FORMAT",
-    help="text, json or html. Default: FILE's ending, or text.",
+    help=FORMATS_HELP,
 )
 @click.option("--redact", is_flag=True, help="No source text, values or absolute paths in the report.")
 @click.option(
@@ -128,7 +128,7 @@ def command(
     swept = parse_sweep(sweep) if sweep is not None else None
     if no_compare and (allowed is not None or swept is not None or patterns):
         raise UsageError("--no-compare leaves out what --budget, --blocks and --sweep ask for")
-    chosen = _format(format_name, output)
+    chosen = chosen_format(format_name, output)
     judging = JudgingValues(
         format_name=chosen,
         output=output,
@@ -152,15 +152,6 @@ def command(
         _write_curve(curve, report, reporting.started_in, redact=redact)
     page = _page(reporting.started_in, redact=redact) if chosen == "html" else None
     return reporting.finish(report, page)
-
-
-def _format(format_name: str | None, output: str | None) -> str:
-    """The format that was asked for, or that the ending of FILE's name means."""
-    ending = os.path.splitext(output)[1].casefold() if output is not None else ""
-    chosen = format_name or _ENDINGS.get(ending, "text")
-    if chosen == "html" and output is None and sys.stdout is not None and sys.stdout.isatty():
-        raise UsageError("a terminal cannot show html", try_next="--output memory.html")
-    return chosen
 
 
 def _measured(target: Target, options: Options, request: Request) -> Recording:

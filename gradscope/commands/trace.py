@@ -64,7 +64,7 @@ def command(
     from gradscope.loader.target import parse_target
 
     options = run_settings(inputs, inputs_file, loss, device, dtype, amp, seed, steps)
-    judging = JudgingValues(**values)
+    judging = JudgingValues.typed(**values)
     judging.rules()  # a mistyped rule comes before a mistyped target
     target = parse_target(words, run_module)
     reporting = Reporting.of("trace", target, judging, to_stderr=target.is_program)

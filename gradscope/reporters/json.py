@@ -1,4 +1,4 @@
-"""The JSON report: `schema_version` "1", UTF-8, what fits on a line on one line."""
+"""The JSON report, also of a gate: `schema_version` "1", UTF-8, what fits on a line on one line."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
+from gradscope.outcomes import GateReport
 from gradscope.report import Report
 from gradscope.reporters.mapping_v1 import report_v1
+from gradscope.reporters.mapping_v1_gate import gate_v1
 from gradscope.reporters.schema_v1_graph import Graph
 from gradscope.reporters.schema_v1_memory import Memory
+
+ENDINGS: Final = (".json",)
 
 _LINE: Final = 160
 _INDENT: Final = "  "
@@ -29,14 +33,30 @@ def render(report: Report, out: TextIO, *, color: bool | None, width: int | None
     NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". What the stream cannot
     encode is written as JSON escapes.
     """
+    _write(_whole(report, cwd), out)
+
+
+def render_gate(gate: GateReport, out: TextIO, *, color: bool | None, width: int | None, cwd: str) -> None:
+    """Writes the outcomes of a gate as JSON, each with the whole report of its target."""
+    whole: dict[str, Any] = portable(msgspec.to_builtins(gate_v1(gate, cwd)))
+    for target, outcome in zip(whole["targets"], gate.outcomes, strict=True):
+        target["report"] = None if outcome.report is None else _whole(outcome.report, cwd)
+    _write(whole, out)
+
+
+def _whole(report: Report, cwd: str) -> dict[str, Any]:
     shape = report_v1(report, cwd)
     graph, memory = shape.graph, shape.memory
     shape = msgspec.structs.replace(shape, graph=None, memory=None)
-    whole = portable(msgspec.to_builtins(shape))
+    whole: dict[str, Any] = portable(msgspec.to_builtins(shape))
     if graph is not None:
         whole["graph"] = _tables(graph, graph.__struct_fields__)
     if memory is not None:
         whole["memory"] = _tables(memory, _MEMORY_TABLES)
+    return whole
+
+
+def _write(whole: dict[str, Any], out: TextIO) -> None:
     text = laid_out(whole) + "\n"
     encoding = getattr(out, "encoding", None) or "utf-8"
     try:

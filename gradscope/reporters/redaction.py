@@ -39,7 +39,8 @@ from gradscope.reporters.redaction_graph import graph_paths, hidden_graph
 from gradscope.reporters.redaction_memory import hidden_memory, memory_paths
 from gradscope.reporters.redaction_texts import Texts, absolute_paths, optional, runs
 
-_GIVE_VALUES = frozenset(["numerical", "again"])  # evidence of a derivative, of a number given to an op
+# evidence of a derivative, of a number given to an op, of norms
+_GIVE_VALUES = frozenset(["numerical", "again", "smallest_rms", "tolerance"])
 
 
 def redact(report: Report, cwd: str) -> Report:

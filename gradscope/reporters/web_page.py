@@ -15,6 +15,7 @@ import msgspec
 
 _IMPORT: Final = re.compile(r"^import [^;]*;\n", re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
+_SHARED: Final = "gradscope.reporters.page_parts"
 _ESCAPES: Final = tuple((each.encode(), f"\\u{ord(each):04x}".encode()) for each in "<>&\u2028\u2029")
 
 
@@ -22,7 +23,8 @@ def page_of(package: str, modules: Sequence[str], title: str, content: Any) -> b
     """The file: its style, its script, and what it is told as JSON that no name in it can break out of.
 
     `package` has page.html, page.css and the modules of the script, each of which must stand behind those
-    that it imports. The template names its parts {{TITLE}}, {{POLICY}}, {{STYLE}}, {{DATA}} and {{SCRIPT}}.
+    that it imports; modules that it has not are those of `page_parts`. The template names its parts
+    {{TITLE}}, {{POLICY}}, {{STYLE}}, {{DATA}} and {{SCRIPT}}.
     """
     script, style = _script(package, tuple(modules)), _text(package, "page.css")
     policy = (
@@ -48,8 +50,13 @@ def embedded(content: Any) -> bytes:
 @cache
 def _script(package: str, modules: tuple[str, ...]) -> str:
     """All modules as one."""
-    whole = "\n".join(_EXPORT.sub("", _IMPORT.sub("", _text(package, f"{name}.js"))) for name in modules)
+    whole = "\n".join(_EXPORT.sub("", _IMPORT.sub("", _module(package, f"{name}.js"))) for name in modules)
     return f"\n{whole}"
+
+
+def _module(package: str, name: str) -> str:
+    """The text of a module, the page's own or a shared one."""
+    return _text(package if files(package).joinpath(name).is_file() else _SHARED, name)
 
 
 @cache

@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
+from gradscope.endings import is_explained
 from gradscope.facts import ProgramEnd, Recording
 from gradscope.finding import Finding, Severity
 from gradscope.report import Suppressed
 from gradscope.reporters import render
 from gradscope.reporters.screen import page
-from gradscope.reporters.screen.footer import is_explained
 
 from .rendering import SAMPLES, text
 from .samples import HOME, cut, inplace, report

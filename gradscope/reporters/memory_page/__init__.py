@@ -4,7 +4,7 @@ content   all that the page is told, as JSON
 saved     of it the modules, lines and tensors
 compared  of it the strategies, the plan and the sweep
 
-*.js are modules that import one another, *.css the style; `web_page` joins them.
+*.js are modules that import one another and some of `page_parts`, *.css the style; `web_page` joins them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from gradscope.reporters import web_page
 from gradscope.reporters.memory_page.content import content_of
 
 MODULES: Final = (
+    "elements",
+    "clipboard",
+    "axes",
     "words",
     "scales",
     "kinds",

@@ -1,8 +1,10 @@
 // The memory of the run over time: areas by kind, phases behind them, and a read-out of one moment.
 
 import { swatch } from "./kinds.js";
-import { drawSizes, linear, ticks } from "./scales.js";
-import { element, secondsText, section, shape, sizeText } from "./words.js";
+import { linear, ticks } from "../page_parts/axes.js";
+import { drawSizes } from "./scales.js";
+import { element, section, shape } from "../page_parts/elements.js";
+import { secondsText, sizeText } from "./words.js";
 
 const HEIGHT = 320;
 const LEFT = 70;

@@ -1,7 +1,8 @@
 // The header, the peak with what it consists of, the totals, findings and notes.
 
 import { stack } from "./kinds.js";
-import { countText, element, secondsText, section, shareText, sizeText } from "./words.js";
+import { countText, element, section } from "../page_parts/elements.js";
+import { secondsText, shareText, sizeText } from "./words.js";
 
 /** What was run, in a line. */
 export function showHeader(data) {

@@ -1,6 +1,7 @@
 // What memory is used for: colours, a stacked bar, and its legend.
 
-import { element, shareText, sizeText } from "./words.js";
+import { element } from "../page_parts/elements.js";
+import { shareText, sizeText } from "./words.js";
 
 /** A small square in the colour of a kind. */
 export function swatch(key) {

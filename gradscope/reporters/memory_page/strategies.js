@@ -1,6 +1,7 @@
 // The ways of checkpointing beside each other, what each does with the blocks, and the plan.
 
-import { element, section, shareText, sizeText } from "./words.js";
+import { element, section } from "../page_parts/elements.js";
+import { shareText, sizeText } from "./words.js";
 
 const GRADIENTS = {
   reference: ["reference", ""],

@@ -1,7 +1,9 @@
 // The peak over depth, batch or sequence length: two lines, and the table of their points.
 
-import { drawSizes, linear } from "./scales.js";
-import { element, section, shape, shareText, sizeText } from "./words.js";
+import { linear } from "../page_parts/axes.js";
+import { drawSizes } from "./scales.js";
+import { element, section, shape } from "../page_parts/elements.js";
+import { shareText, sizeText } from "./words.js";
 
 const AREA = { width: 560, height: 280, left: 70, right: 544, top: 14, bottom: 236 };
 const BOTH_LINES = [["plain", "plain", "no checkpointing"], ["checkpointed", "recomputed", "every block"]];

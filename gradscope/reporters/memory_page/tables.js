@@ -1,6 +1,7 @@
 // Lines, the largest tensors, and graphs that nobody used.
 
-import { countText, element, section, shareText, sizeText } from "./words.js";
+import { countText, element, section } from "../page_parts/elements.js";
+import { shareText, sizeText } from "./words.js";
 
 const NUMBERS = ["saved", "tensors", "bytes", "keeps", "nodes", "times"];
 const FIRST = 12; // rows that are shown before all are asked for

@@ -1,6 +1,7 @@
 // The modules by what they save: a tree that opens and closes.
 
-import { element, section, shareText, sizeText } from "./words.js";
+import { element, section } from "../page_parts/elements.js";
+import { shareText, sizeText } from "./words.js";
 
 const OPEN_SHARE = 0.2; // share of the whole from which on a module is open at first
 const LEAST_SHARE = 0.004; // share below which a module does not get a sliver of a bar

@@ -71,7 +71,7 @@ def _shown_tables(recording: Recording) -> list[ChainTable]:
 
 def _headers(backwards: Sequence[Backward], page: Page) -> Iterator[Text]:
     for backward in backwards[:_MOST_BACKWARDS]:
-        yield from _header(_verb(backward, backward.location, page), _items(backward, page), page)
+        yield from _header(verb_at(backward, backward.location, page), backward_items(backward, page), page)
     if len(backwards) > _MOST_BACKWARDS:
         hidden = plural(len(backwards) - _MOST_BACKWARDS, "more line")
         yield Text(f"and {hidden} that ran a backward", STYLES["faint"])
@@ -81,7 +81,7 @@ def _table_header(
     table: ChainTable, backward: Backward | None, recording: Recording, page: Page
 ) -> Iterator[Text]:
     """The head of a chain-rule table; without `backward`, the pass itself has been told above."""
-    head = _verb(backward, table.backward, page) if backward else _chain_rule(table, page)
+    head = verb_at(backward, table.backward, page) if backward else chain_rule_of(table, page)
     source = page.text(recording.line(table.backward).strip())
     items = []
     if table.value is not None and table.scalar:
@@ -98,16 +98,19 @@ def _table_header(
     return _header(head, items, page)
 
 
-def _chain_rule(table: ChainTable, page: Page) -> str:
+def chain_rule_of(table: ChainTable, page: Page) -> str:
+    """`chain rule of train.py:5`."""
     return f"chain rule of {page.near(table.backward)}" if table.backward else "chain rule"
 
 
-def _verb(backward: Backward, location: Location | None, page: Page) -> str:
+def verb_at(backward: Backward, location: Location | None, page: Page) -> str:
+    """`backward at train.py:98`, `autograd.grad at ...`."""
     verb = _VERBS.get(backward.call, backward.call)
     return f"{verb} at {page.near(location)}" if location else verb
 
 
-def _items(backward: Backward, page: Page) -> list[str]:
+def backward_items(backward: Backward, page: Page) -> list[str]:
+    """`seen 3 times`, `loss 2.3 -> 1.1`, `40 nodes`: what is told of a backward beside its place."""
     items = [f"seen {backward.count:,} times"] if backward.count > 1 else []
     if backward.loss is not None:
         name = backward.root if backward.root and backward.root.isidentifier() else "loss"

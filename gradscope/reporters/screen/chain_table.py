@@ -16,7 +16,7 @@ from gradscope.reporters.screen.page import STYLES, Page, cells
 from gradscope.reporters.screen.words import clip_end, number, plural, shape_text
 
 MOST_NODES: Final = 30
-_HEADS: Final = ("node", "forward", "local gradient", "incoming", "outgoing", "")
+HEADS: Final = ("node", "forward", "local gradient", "incoming", "outgoing", "")
 _RIGHT: Final = (False, True, False, True, True, False)
 _OUTGOING: Final = 4
 _GAP: Final = 3
@@ -33,7 +33,7 @@ _Pair = tuple[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class ChainLine:
     """A printed row; `result` stands in place of the last two columns, at a leaf."""
 
     columns: tuple[str, str, str, str, str, str]
@@ -48,9 +48,14 @@ def chain_lines(table: ChainTable, page: Page) -> list[Text]:
     return rows
 
 
-def _fitting(table: ChainTable, page: Page) -> list[_Line]:
+def whole_table(table: ChainTable, page: Page) -> list[ChainLine]:
+    """All rows of the table, whatever the width."""
+    return _lines(table, page, max(_INPUT_CELLS[0], page.width), len(table.rows))
+
+
+def _fitting(table: ChainTable, page: Page) -> list[ChainLine]:
     """The printed rows, with unnamed inputs abbreviated only as far as the width asks for it."""
-    lines: list[_Line] = []
+    lines: list[ChainLine] = []
     for longest in _INPUT_CELLS:
         lines = _lines(table, page, longest)
         widths = _widths(lines)
@@ -60,20 +65,20 @@ def _fitting(table: ChainTable, page: Page) -> list[_Line]:
     return lines
 
 
-def _lines(table: ChainTable, page: Page, longest: int) -> list[_Line]:
+def _lines(table: ChainTable, page: Page, longest: int, most: int = MOST_NODES) -> list[ChainLine]:
     nodes = [row for row in table.rows if not row.is_leaf]
     leaves = [row for row in table.rows if row.is_leaf]
-    lines = [line for row in nodes[:MOST_NODES] for line in _node_lines(row, table, page, longest)]
-    if len(nodes) > MOST_NODES:
-        hidden = plural(len(nodes) - MOST_NODES, "more node")
-        lines.append(_Line((f"and {hidden}", "", "", "", "", "")))
+    lines = [line for row in nodes[:most] for line in _node_lines(row, table, page, longest)]
+    if len(nodes) > most:
+        hidden = plural(len(nodes) - most, "more node")
+        lines.append(ChainLine((f"and {hidden}", "", "", "", "", "")))
     return lines + [_leaf_line(row, nodes, page) for row in leaves]
 
 
 # ---------------------------------------------------------------- nodes
 
 
-def _node_lines(row: ChainRow, table: ChainTable, page: Page, longest: int) -> Iterator[_Line]:
+def _node_lines(row: ChainRow, table: ChainTable, page: Page, longest: int) -> Iterator[ChainLine]:
     """A printed row for each input that needs a gradient; the node itself stands on the first."""
     pairs = list(zip_longest(row.local, row.outgoing)) or [(None, None)]
     for index, (local, outgoing) in enumerate(pairs):
@@ -82,7 +87,7 @@ def _node_lines(row: ChainRow, table: ChainTable, page: Page, longest: int) -> I
         is_norm = bool(row.shape) or (local is not None and local[1] is None)
         sent = _plain(outgoing[1], is_norm=is_norm) if outgoing else ""
         where = _where(row, table, page) if index == 0 else ""
-        yield _Line((*what, _local(row, local, page, longest), incoming, sent, where))
+        yield ChainLine((*what, _local(row, local, page, longest), incoming, sent, where))
 
 
 def _node(row: ChainRow, page: Page) -> str:
@@ -127,13 +132,13 @@ def _plain(value: float | None, *, is_norm: bool) -> str:
 # ---------------------------------------------------------------- leaves
 
 
-def _leaf_line(row: ChainRow, nodes: Sequence[ChainRow], page: Page) -> _Line:
+def _leaf_line(row: ChainRow, nodes: Sequence[ChainRow], page: Page) -> ChainLine:
     name = page.text(row.name or "leaf")
     value = _value(row.value, row.shape)
     total = row.outgoing[0][1] if row.outgoing else row.incoming
     incoming = _plain(total, is_norm=bool(row.shape))
     paths = f" ({row.paths} paths)" if row.shape and row.paths > 1 else ""
-    return _Line((f"{name}  leaf{paths}", value, "", incoming, "", ""), _result(row, name, total, nodes))
+    return ChainLine((f"{name}  leaf{paths}", value, "", incoming, "", ""), _result(row, name, total, nodes))
 
 
 def _result(row: ChainRow, name: str, total: float | None, nodes: Sequence[ChainRow]) -> str:
@@ -176,13 +181,13 @@ def _sum(terms: Sequence[float]) -> str:
 # ---------------------------------------------------------------- layout
 
 
-def _layout(lines: Sequence[_Line], page: Page) -> list[Text]:
+def _layout(lines: Sequence[ChainLine], page: Page) -> list[Text]:
     """The columns side by side. Too wide a table first closes its gaps, then clips its nodes."""
     widths = _widths(lines)
     gap = _GAP if _total(widths, lines, _GAP) <= page.width else _NARROW_GAP
     over = max(0, _total(widths, lines, gap) - page.width)
     widths[0] = max(min(widths[0], _FEWEST_NODE_CELLS), widths[0] - over)
-    rows = [Text(_row(_HEADS, widths, gap), STYLES["faint"])]
+    rows = [Text(_row(HEADS, widths, gap), STYLES["faint"])]
     for line in lines:
         row = _row(line.columns, widths, gap)
         if line.result:
@@ -191,11 +196,11 @@ def _layout(lines: Sequence[_Line], page: Page) -> list[Text]:
     return rows
 
 
-def _widths(lines: Sequence[_Line]) -> list[int]:
-    return [max(cells(head), *(cells(line.columns[i]) for line in lines)) for i, head in enumerate(_HEADS)]
+def _widths(lines: Sequence[ChainLine]) -> list[int]:
+    return [max(cells(head), *(cells(line.columns[i]) for line in lines)) for i, head in enumerate(HEADS)]
 
 
-def _total(widths: Sequence[int], lines: Sequence[_Line], gap: int) -> int:
+def _total(widths: Sequence[int], lines: Sequence[ChainLine], gap: int) -> int:
     before = 2 + sum(widths[:_OUTGOING]) + gap * _OUTGOING
     longest = max(cells(line.result) for line in lines)
     return before + max(widths[_OUTGOING] + (gap + widths[-1] if widths[-1] else 0), longest)

@@ -16,7 +16,7 @@ derivative at either of them: forward jumps there."""
 
 def curve_lines(curve: Curve, *, width: int = 80, encoding: str = "utf-8") -> list[str]:
     """Forward, then its derivative: the numerical one as a line, what backward says as marks on it."""
-    x, y = _with_gaps(curve)
+    x, y = with_gaps(curve)
     forward = plot(
         [Trace("forward", x, y)], Axes(curve.name, "forward"), width=width, height=9, encoding=encoding
     )
@@ -36,7 +36,7 @@ def step_lines(ways: Ways, *, width: int = 80, encoding: str = "utf-8") -> list[
     return plot([trace], Axes("h", "relative error", log=True), width=width, height=9, encoding=encoding)
 
 
-def _with_gaps(curve: Curve) -> tuple[Sequence[float], Sequence[float]]:
+def with_gaps(curve: Curve) -> tuple[Sequence[float], Sequence[float]]:
     """The points of forward, with one that is NaN wherever it jumps between two of them."""
     points = list(zip(curve.at, curve.forward, curve.numerical, strict=True))
     x, y = [], []

@@ -24,8 +24,8 @@ def finding_lines(finding: Finding, recording: Recording, page: Page) -> list[Te
     style = STYLES[finding.severity]
     return [
         *_header(finding, page, style),
-        *_places(finding, recording, page, style),
-        *row_lines(list(_rows(finding, recording, page)), page),
+        *place_lines(finding, recording, page, style),
+        *row_lines(list(finding_rows(finding, recording, page)), page),
     ]
 
 
@@ -42,8 +42,9 @@ def _header(finding: Finding, page: Page, style: str) -> list[Text]:
 # ---------------------------------------------------------------- where
 
 
-def _places(finding: Finding, recording: Recording, page: Page, style: str) -> Iterator[Text]:
-    marks = _marks(finding, page)
+def place_lines(finding: Finding, recording: Recording, page: Page, style: str) -> Iterator[Text]:
+    """Where the finding is: a code frame a file, or the place alone where its source is not known."""
+    marks = marks_of(finding, page)
     for index, path in enumerate(dict.fromkeys(mark.location.path for mark in marks)):
         here = [mark for mark in marks if mark.location.path == path]
         source = recording.sources.get(path, ())
@@ -60,7 +61,8 @@ def _places(finding: Finding, recording: Recording, page: Page, style: str) -> I
                 yield from _sourceless(mark, page)
 
 
-def _marks(finding: Finding, page: Page) -> list[Mark]:
+def marks_of(finding: Finding, page: Page) -> list[Mark]:
+    """The places of a finding with their labels, its own first."""
     marks = [Mark(finding.location, page.text(finding.label), True)] if finding.location else []
     return marks + [Mark(other.location, page.text(other.message), False) for other in finding.related]
 
@@ -75,11 +77,12 @@ def _sourceless(mark: Mark, page: Page) -> list[Text]:
 
 def _arrow(arrow: str, location: Location, page: Page) -> Text:
     text = Text.assemble((arrow, STYLES["gutter"]), page.at(location))
-    inside = clip_end(_inside(location, page), max(0, page.width - text.cell_len))
+    inside = clip_end(inside_text(location, page), max(0, page.width - text.cell_len))
     return text.append(inside, STYLES["faint"])
 
 
-def _inside(location: Location, page: Page) -> str:
+def inside_text(location: Location, page: Page) -> str:
+    """`  in Net.forward (encoder.0)`, empty for the code of a module."""
     function = (location.function or "").replace("<locals>.", "")
     if function in ("", "<module>"):
         return ""
@@ -93,13 +96,14 @@ def _inside(location: Location, page: Page) -> str:
 Row = tuple[str, str]  # heading, text
 
 
-def _rows(finding: Finding, recording: Recording, page: Page) -> Iterator[Row]:
-    if subjects := _subjects(finding, recording):
+def finding_rows(finding: Finding, recording: Recording, page: Page) -> Iterator[Row]:
+    """What is told of the finding below its code, printable: the command that says more comes last."""
+    if subjects := subjects_text(finding, recording):
         yield "which", page.text(subjects)
     if profile := profile_text(finding, page):
         yield "profile", profile
     for note in finding.notes:
-        yield page.text(note.heading), _paragraphs(note.text, page)
+        yield page.text(note.heading), paragraphs(note.text, page)
     if finding.confidence is Confidence.PROBABLE:
         yield "probable", "a step of this was inferred rather than seen"
     if finding.count > 1 and all(note.heading != "seen" for note in finding.notes):
@@ -107,15 +111,16 @@ def _rows(finding: Finding, recording: Recording, page: Page) -> Iterator[Row]:
     if finding.consequences:
         yield "also", _consequences(finding.consequences, page)
     if finding.fix:
-        yield "fix", _paragraphs(page.shortened(finding.fix), page)
+        yield "fix", paragraphs(page.shortened(finding.fix), page)
     yield "more", f"gradscope explain {finding.code}"
 
 
-def _paragraphs(text: str, page: Page) -> str:
+def paragraphs(text: str, page: Page) -> str:
+    """The text printable, its line breaks kept."""
     return "\n".join(page.text(line.expandtabs(4)) for line in text.split("\n"))
 
 
-def _subjects(finding: Finding, recording: Recording) -> str:
+def subjects_text(finding: Finding, recording: Recording) -> str:
     """The names that the message does not give already."""
     names = list(dict.fromkeys(finding.subjects))
     if not names:

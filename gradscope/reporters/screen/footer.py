@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 from rich.text import Text
 
-from gradscope.facts import (
-    InplaceConflict,
-    InplaceRefused,
-    MissingGraph,
-    NonleafGradRead,
-    ProgramError,
-    Rebinding,
-    Recording,
-    SecondBackward,
-)
-from gradscope.finding import Finding, Location
+from gradscope.endings import is_explained
+from gradscope.facts import ProgramError, Recording
+from gradscope.finding import Finding
 from gradscope.report import Report, Suppressed
 from gradscope.reporters.screen.findings import row_lines
 from gradscope.reporters.screen.page import STYLES, Page, cells
@@ -45,52 +36,11 @@ def program_lines(report: Report, page: Page) -> list[Text]:
     ]
 
 
-def _last_line(error: ProgramError, page: Page) -> str:
+def last_line(error: ProgramError, page: Page) -> str:
+    """The exception that ended the program, as the last line of its traceback."""
     message = error.message.strip().partition("\n")[0]
     text = page.text(f"{error.type}: {message}" if message else error.type)
     return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE].rpartition(" ")[0] + " ..."
-
-
-def is_explained(report: Report) -> bool:
-    """Whether a finding, shown or silenced, lies on what ended the program."""
-    ended = _ending_places(report.recording)
-    told = [*report.findings, *(silenced.finding for silenced in report.suppressed)]
-    findings = [*told, *(consequence for finding in told for consequence in finding.consequences)]
-    return any(
-        finding.evidence.get("ended_program") is True or _touches(finding, ended) for finding in findings
-    )
-
-
-_CanEnd: TypeAlias = (
-    MissingGraph | Rebinding | NonleafGradRead | InplaceConflict | InplaceRefused | SecondBackward
-)
-
-
-def _ending_places(recording: Recording) -> set[tuple[str, int]]:
-    facts: tuple[_CanEnd, ...] = (
-        *recording.missing_graphs,
-        *recording.rebindings,
-        *recording.nonleaf_grad_reads,
-        *recording.inplace_conflicts,
-        *recording.inplace_refused,
-        *recording.second_backwards,
-    )
-    return {place.at for fact in facts if fact.ended_program for place in _locations(fact)}
-
-
-def _locations(fact: object) -> Iterator[Location]:
-    if isinstance(fact, Location):
-        yield fact
-    elif isinstance(fact, tuple):
-        for part in fact:
-            yield from _locations(part)
-    elif is_dataclass(fact):
-        for field in fields(fact):
-            yield from _locations(getattr(fact, field.name))
-
-
-def _touches(finding: Finding, places: set[tuple[str, int]]) -> bool:
-    return finding.location is not None and finding.location.at in places
 
 
 # ---------------------------------------------------------------- notes, and what was not seen
@@ -102,7 +52,7 @@ def remark_lines(report: Report, page: Page, *more: str) -> list[Text]:
     """
     recording = report.recording
     error = recording.program.error
-    rows = [("ended by", _last_line(error, page))] if error and is_explained(report) else []
+    rows = [("ended by", last_line(error, page))] if error and is_explained(report) else []
     rows += [("note", page.text(note)) for note in (*more, *recording.notes)]
     if unseen_alone(recording, page) is None:
         rows += [("not seen", page.text(item)) for item in recording.not_seen]

@@ -37,7 +37,7 @@ def frame(lines: Sequence[str], marks: Sequence[Mark], page: Page, style: str) -
     `lines` are the file's; every mark lies on one of them. Lines that were left out between two shown
     ones are a `...`; a single line is shown rather than left out. `style` colours the primary marks.
     """
-    shown = {number: source_line(lines[number - 1], page) for number in _line_numbers(lines, marks)}
+    shown = {number: source_line(lines[number - 1], page) for number in line_numbers(lines, marks)}
     room = page.width - _DIGITS - 4
     margin = _margin(shown.values(), room)
     rows: list[Text] = []
@@ -50,7 +50,8 @@ def frame(lines: Sequence[str], marks: Sequence[Mark], page: Page, style: str) -
     return rows
 
 
-def _line_numbers(lines: Sequence[str], marks: Sequence[Mark]) -> list[int]:
+def line_numbers(lines: Sequence[str], marks: Sequence[Mark]) -> list[int]:
+    """The lines to show: those that are marked, the neighbours of primary marks, and single gaps."""
     marked = {mark.location.line for mark in marks}
     context = {mark.location.line + step for mark in marks if mark.primary for step in (-1, 1)}
     numbers = marked | {n for n in context if 0 < n <= len(lines) and lines[n - 1].strip()}

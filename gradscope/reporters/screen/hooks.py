@@ -21,7 +21,10 @@ def hook_lines(recording: Recording, page: Page, *, values: bool = True) -> list
         return []
     lines = [Text("hooks that change gradients", STYLES["heading"])]
     for hook in changing[:_MOST]:
-        head, told = _head(hook, page), "; ".join(_change(each, hook, values=values) for each in hook.changes)
+        head, told = (
+            hook_head(hook, page),
+            "; ".join(change_text(each, hook, values=values) for each in hook.changes),
+        )
         if cells(head) + cells(told) + 4 <= page.width:
             lines.append(Text(f"  {head}  {told}"))
         else:
@@ -31,7 +34,8 @@ def hook_lines(recording: Recording, page: Page, *, values: bool = True) -> list
     return lines
 
 
-def _head(hook: GradientHook, page: Page) -> str:
+def hook_head(hook: GradientHook, page: Page) -> str:
+    """Where the hook was registered, its function, and on what."""
     where = hook.location or hook.defined_at
     at = page.near(where) if where else "?"
     at += " (defined)" if hook.location is None and where else ""
@@ -40,7 +44,8 @@ def _head(hook: GradientHook, page: Page) -> str:
     return f"{at}  {page.text(hook.function)}{on}"
 
 
-def _change(change: HookChange, hook: GradientHook, *, values: bool) -> str:
+def change_text(change: HookChange, hook: GradientHook, *, values: bool) -> str:
+    """`3 of 6 gradients multiplied by 0.5, the first from norm 2.0e+00 to 1.0e+00`."""
     seen = f"{change.count:,} of {plural(hook.gradients, 'gradient')} {_verb(change, values=values)}"
     if not values or change.effect in (HookEffect.ZEROED, HookEffect.NAN, HookEffect.INF):
         return seen

@@ -23,7 +23,9 @@ _FEWEST_SOURCE: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class PhaseRow:
+    """A line of the loop as it is printed; `codes` are those of the findings there."""
+
     kind: str
     place: str
     source: str
@@ -42,14 +44,15 @@ def loop_lines(report: Report, page: Page) -> list[Text]:
     files = {phase.location.path if phase.location else "" for phase in shown}
     path = files.pop() if len(files) == 1 else ""
     where = page.text(in_package(path) or short_path(path, page.cwd))
-    rows = [_row(phase, loop, report, page, alone=bool(where)) for phase in shown]
-    lines = [*_heading(loop, where, page), *_table(rows, page)]
+    rows = [phase_row(phase, loop, report, page, alone=bool(where)) for phase in shown]
+    lines = [*loop_heading(loop, where, page), *_table(rows, page)]
     if hidden:
         lines.append(Text(f"  and {plural(hidden, 'more line')}", STYLES["faint"]))
     return lines
 
 
-def _heading(loop: TrainingLoop, where: str, page: Page) -> list[Text]:
+def loop_heading(loop: TrainingLoop, where: str, page: Page) -> list[Text]:
+    """`the step in train.py, seen 20 times`."""
     head = f"the step in {where}" if where else "the step"
     if loop.steps > 1:
         head += f", seen {loop.steps:,} times"
@@ -58,13 +61,14 @@ def _heading(loop: TrainingLoop, where: str, page: Page) -> list[Text]:
     return [Text(line, STYLES["heading"]) for line in wrap(head, page.width)]
 
 
-def _row(phase: Phase, loop: TrainingLoop, report: Report, page: Page, *, alone: bool) -> _Row:
+def phase_row(phase: Phase, loop: TrainingLoop, report: Report, page: Page, *, alone: bool) -> PhaseRow:
+    """The row of a phase; with `alone` its place is the line alone, the file being told above."""
     where = phase.location
     found = [f.code for f in report.findings if where and f.location and f.location.at == where.at]
     words = [_what(phase, redacted=report.redacted)]
     if phase.steps < _REGULAR * loop.steps:
         words.append(f"in {phase.steps:,} of {loop.steps:,}")
-    return _Row(
+    return PhaseRow(
         phase.kind.value + _times(phase),
         f"line {where.line}" if alone and where else _place(where, page),
         page.text(_source(where, report.recording)),
@@ -116,7 +120,7 @@ def _times(phase: Phase) -> str:
     return f" x{each:.0f}" if each == int(each) else f" ~x{each:.0f}"
 
 
-def _table(rows: Sequence[_Row], page: Page) -> Iterator[Text]:
+def _table(rows: Sequence[PhaseRow], page: Page) -> Iterator[Text]:
     kinds = max(cells(row.kind) for row in rows)
     places = max(cells(row.place) for row in rows)
     remarks = max(cells(row.remark) + (cells(row.codes) + 5 if row.codes else 0) for row in rows)

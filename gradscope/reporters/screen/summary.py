@@ -17,7 +17,7 @@ from gradscope.reporters.screen.words import plural, pointed
 
 def summary_lines(report: Report, page: Page) -> list[Text]:
     """`3 errors, 1 warning · 20 steps · 40 backwards watched · not seen: nothing`, broken at a point."""
-    return pointed_lines(_parts(report, page), _style(report), page)
+    return pointed_lines(summary_parts(report, page), _style(report), page)
 
 
 def pointed_lines(parts: Sequence[str], style: str, page: Page) -> list[Text]:
@@ -28,7 +28,8 @@ def pointed_lines(parts: Sequence[str], style: str, page: Page) -> list[Text]:
     return [head, *(Text("  " + line) for line in rest)]
 
 
-def _parts(report: Report, page: Page) -> list[str]:
+def summary_parts(report: Report, page: Page) -> list[str]:
+    """What was found, how much was watched, how the program ended, what was not seen."""
     recording = report.recording
     ran = recording.backward_passes > 0
     parts = [_judged(report, ran)]

@@ -71,7 +71,7 @@ def _line(row: TreeRow, columns: Sequence[str], page: Page) -> _Line:
         name = whole if fits else f"{name} [{len(branch.children)} blocks]"
     elif branch.name.isdecimal() and branch.class_name:
         name += f" ({page.text(branch.class_name)})"
-    remark, style = _remark(branch, sums, is_open=row.is_open)
+    remark, style = branch_remark(branch, sums, is_open=row.is_open)
     numbers = _numbers(sums, columns) if sums.reached else ()
     bar = _scale(row.bar_of).length(sums.norm) if row.bar_of is not None and columns else None
     size = "" if bar is not None else short_count(sums.numel)
@@ -88,7 +88,7 @@ def _numbers(sums: Totals, columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(shown[column] for column in columns)
 
 
-def _remark(branch: Branch, sums: Totals, *, is_open: bool) -> tuple[str, str]:
+def branch_remark(branch: Branch, sums: Totals, *, is_open: bool) -> tuple[str, str]:
     """What is to be said about a row in words, and its style; what the rows below say is left to them."""
     if not branch.called and not sums.reached:
         return "no backward through it", STYLES["faint"]

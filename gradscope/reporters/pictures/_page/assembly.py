@@ -7,6 +7,7 @@ from typing import Any, Final
 from gradscope.reporters import web_page
 
 MODULES: Final = (
+    "elements",
     "graph",
     "groups",
     "wires",

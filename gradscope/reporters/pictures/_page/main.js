@@ -12,7 +12,8 @@ import { pathsOf, rowsFrom } from "./paths.js";
 import { sceneOf } from "./scene.js";
 import { found } from "./search.js";
 import { listenToSteps } from "./stepping.js";
-import { clipped, countText, element } from "./words.js";
+import { countText, element } from "../../page_parts/elements.js";
+import { clipped } from "./words.js";
 
 const FIRST_PAGE = 60; // boxes that the first picture has at most
 const MOST_BOXES = 20_000; // boxes that are opened without being asked again

@@ -1,7 +1,7 @@
 // The modules as a list that can be walked with the keyboard, and read aloud.
 
 import { shortName } from "./graph.js";
-import { countText, element } from "./words.js";
+import { countText, element } from "../../page_parts/elements.js";
 
 const MOST_LISTED = 300; // children of one group that are listed
 

@@ -1,7 +1,8 @@
 // The side panel: all that is known of the box that was clicked.
 
 import { KIND_NAMES, KINDS, lineOf, sourceOf, titleOf } from "./graph.js";
-import { bytesText, clipped, countText, element, longText, numberText, secondsText } from "./words.js";
+import { countText, element } from "../../page_parts/elements.js";
+import { bytesText, clipped, longText, numberText, secondsText } from "./words.js";
 
 const WHAT = {
   op: "op of torch", leaf: "leaf", custom: "custom autograd.Function", checkpoint: "reentrant checkpoint",
@@ -32,7 +33,7 @@ function table(rows) {
   return list;
 }
 
-function section(title, children) {
+function titled(title, children) {
   return children.length ? element("section", {}, [element("h3", { text: title }), ...children]) : null;
 }
 
@@ -65,9 +66,9 @@ function wholeParts(page) {
       ["loss", numberText(graph.loss)],
       ["nodes", graph.nodes.toLocaleString("en")],
     ]),
-    section("Findings", graph.findings.map((each) => finding(page, each))),
-    section("Notes", graph.notes.map((text) => element("p", { className: "faint", text }))),
-    section("How to read it", [element("p", { className: "faint", text: "Arrows go the way of the forward, from the leaves to the loss; gradients come back along them. Click a box for its line, shapes, formula and gradient; click a module's title to open or close it." })]),
+    titled("Findings", graph.findings.map((each) => finding(page, each))),
+    titled("Notes", graph.notes.map((text) => element("p", { className: "faint", text }))),
+    titled("How to read it", [element("p", { className: "faint", text: "Arrows go the way of the forward, from the leaves to the loss; gradients come back along them. Click a box for its line, shapes, formula and gradient; click a module's title to open or close it." })]),
   ];
 }
 
@@ -98,7 +99,7 @@ function groupParts(page, item) {
       ["saved", group.bytes ? bytesText(group.bytes) : ""],
       ["backward", secondsText(group.seconds)],
     ]),
-    section("Findings", page.findingsOf(item).map((each) => finding(page, each))),
+    titled("Findings", page.findingsOf(item).map((each) => finding(page, each))),
     ...wiresParts(page, item),
   ];
 }
@@ -106,7 +107,7 @@ function groupParts(page, item) {
 function wiresParts(page, item) {
   const into = page.scene.wires.filter((wire) => wire.head === item).map((wire) => [wire.tail, countText(wire.count, "edge")]);
   const from = page.scene.wires.filter((wire) => wire.tail === item).map((wire) => [wire.head, countText(wire.count, "edge")]);
-  return [section("Comes from", into.length ? [links(page, into)] : []), section("Leads to", from.length ? [links(page, from)] : [])];
+  return [titled("Comes from", into.length ? [links(page, into)] : []), titled("Leads to", from.length ? [links(page, from)] : [])];
 }
 
 function rowParts(page, row) {
@@ -135,12 +136,12 @@ function rowParts(page, row) {
       ["backward", secondsText(graph.seconds.at(row))],
       ["sequence nr", graph.sequence[row] >= 0 ? String(graph.sequence[row]) : ""],
     ]),
-    section("Findings", page.findingsOf(row).map((each) => finding(page, each))),
-    section("Inputs", inputsOf(page, row)),
-    section("Used by", usersOf(page, row)),
-    section("Saved for the backward", savedOf(signature.saved)),
-    section("Derivative", formulaOf(graph.formulas[signature.name])),
-    group > 0 ? section("In", [links(page, [[graph.count + group, graph.groups[group].class ?? ""]])]) : null,
+    titled("Findings", page.findingsOf(row).map((each) => finding(page, each))),
+    titled("Inputs", inputsOf(page, row)),
+    titled("Used by", usersOf(page, row)),
+    titled("Saved for the backward", savedOf(signature.saved)),
+    titled("Derivative", formulaOf(graph.formulas[signature.name])),
+    group > 0 ? titled("In", [links(page, [[graph.count + group, graph.groups[group].class ?? ""]])]) : null,
   ];
 }
 

@@ -2,7 +2,8 @@
 
 import { KINDS, lineOf, shortName, sourceOf, titleOf } from "./graph.js";
 import { layout } from "./layout.js";
-import { clipped, countText, numberText } from "./words.js";
+import { countText } from "../../page_parts/elements.js";
+import { clipped, numberText } from "./words.js";
 import { piecesOf, wiresOf } from "./wires.js";
 
 const FONT = 'system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';

@@ -3,7 +3,8 @@
 import { KINDS } from "./graph.js";
 import { textsOf } from "./scene.js";
 import { stepsOf } from "./steps.js";
-import { element, numberText } from "./words.js";
+import { element } from "../../page_parts/elements.js";
+import { numberText } from "./words.js";
 
 const PAUSE = 1200; // milliseconds of a step that plays by itself
 

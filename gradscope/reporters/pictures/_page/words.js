@@ -1,5 +1,7 @@
 // Numbers and names as the page writes them.
 
+import { element } from "../../page_parts/elements.js";
+
 export const MOST_SHOWN = 60; // characters of a name where there is no room for all of it
 
 /** A number to four digits: "0.1234", "1.2e-7"; "not measured" has no number. */
@@ -34,21 +36,6 @@ export function clipped(text, most = MOST_SHOWN) {
   if (text.length <= most) return text;
   const characters = Array.from(text.slice(0, 2 * most));
   return characters.length <= most && text.length <= 2 * most ? text : `${characters.slice(0, most - 1).join("")}…`;
-}
-
-/** "1 node", "12 nodes". */
-export function countText(count, one, several = `${one}s`) {
-  return `${count.toLocaleString("en")} ${count === 1 ? one : several}`;
-}
-
-/** An element with a class and text, never markup. */
-export function element(tag, { className = "", text = "", ...attributes } = {}, children = []) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
 }
 
 /** A text that is cut where it is long, and shown whole on a click. */

@@ -57,7 +57,7 @@ def _pictures(function: CheckedFunction, report: Report, page: Page) -> Iterator
     """The sweeps that were asked for; or where it is the only one and small, the ways of differentiating."""
     values = not report.redacted
     is_alone = len(report.recording.checked) == 1 and not function.curves
-    ways = _telling_ways(function) if is_alone else None
+    ways = telling_ways(function) if is_alone else None
     if ways is not None:
         yield ways_lines(ways, page, values=values)
     for curve in function.curves:
@@ -65,7 +65,7 @@ def _pictures(function: CheckedFunction, report: Report, page: Page) -> Iterator
         yield [Text(page.text(f"sweep of {curve.name}"), STYLES["heading"]), *map(Text, drawn)]
 
 
-def _telling_ways(function: CheckedFunction) -> Ways | None:
+def telling_ways(function: CheckedFunction) -> Ways | None:
     """The ways of differentiating where they are of interest: of a plain function, or of a single number."""
     ways = function.ways
     if ways is None or all(way.error is None and way.seconds is None for way in ways.ways):

@@ -20,7 +20,7 @@ from gradscope.reporters.screen.page import Page
 
 def check_blocks(report: Report, page: Page) -> list[list[Text]]:
     """Findings about none of the functions, the functions and models by file, the end and the summary."""
-    rows = _rows(report, page)
+    rows = subject_rows(report, page)
     below = {id(finding) for row in rows for finding in row.findings}
     others = [finding for finding in report.findings if id(finding) not in below]
     more = [*inferred_elsewhere(report), *late_notes(report.recording.checked)]
@@ -33,7 +33,7 @@ def check_blocks(report: Report, page: Page) -> list[list[Text]]:
     ]
 
 
-def _rows(report: Report, page: Page) -> list[Row]:
+def subject_rows(report: Report, page: Page) -> list[Row]:
     """Every finding stands below the first subject that it is about, and is named at the others."""
     subjects: list[Subject] = [*report.recording.checked, *report.recording.checked_models]
     own: list[list[Finding]] = [[] for _ in subjects]

@@ -16,10 +16,11 @@ from gradscope.reporters.screen.words import plural
 
 def summary_lines(report: Report, page: Page) -> list[Text]:
     """How much was checked, and what was found."""
-    return pointed_lines(list(_parts(report, page)), _style(report), page)
+    return pointed_lines(list(summary_parts(report, page)), _style(report), page)
 
 
-def _parts(report: Report, page: Page) -> Iterator[str]:
+def summary_parts(report: Report, page: Page) -> Iterator[str]:
+    """How much was checked, what was found, what was not looked at, and the time it took."""
     functions, models = report.recording.checked, report.recording.checked_models
     counts = [(sum(each.is_checked for each in functions), "function")]
     counts.append((sum(each.is_checked for each in models), "model"))

@@ -51,7 +51,7 @@ def _fitting(ways: Ways, page: Page, *, values: bool) -> tuple[list[_Cells], lis
     rows: list[_Cells] = []
     widths: list[int] = []
     for spelled in (True, False):
-        rows = [_cells(way, page, spelled=spelled, values=values) for way in ways.ways]
+        rows = [way_cells(way, page, spelled=spelled, values=values) for way in ways.ways]
         widths = [max(cells(head), *(cells(row[i]) for row in rows)) for i, head in enumerate(_HEADS)]
         if 2 + sum(widths) + _GAP * (len(widths) - 1) <= page.width:
             return rows, widths
@@ -59,7 +59,8 @@ def _fitting(ways: Ways, page: Page, *, values: bool) -> tuple[list[_Cells], lis
     return [(clip(row[0], widths[0]), *row[1:]) for row in rows], widths
 
 
-def _cells(way: Way, page: Page, *, spelled: bool, values: bool) -> _Cells:
+def way_cells(way: Way, page: Page, *, spelled: bool, values: bool) -> _Cells:
+    """Name, passes, time and error of a way; passes are spelled out or only counted."""
     passes = "" if way.passes is None else f"{way.passes:,}"
     return (
         page.text(way.name),

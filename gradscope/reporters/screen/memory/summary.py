@@ -18,7 +18,7 @@ def summary_lines(report: Report, page: Page) -> list[Text]:
     """The peak, what it would be, how many findings there are, and how the program ended."""
     worst = report.worst()
     style = STYLES[worst] if worst is not None else STYLES["good" if _is_well(report) else "warning"]
-    return pointed_lines(list(_parts(report, page)), style, page)
+    return pointed_lines(list(summary_parts(report, page)), style, page)
 
 
 def _is_well(report: Report) -> bool:
@@ -29,7 +29,8 @@ def _is_well(report: Report) -> bool:
     return memory.plan is None or memory.plan.strategy is not None
 
 
-def _parts(report: Report, page: Page) -> Iterator[str]:
+def summary_parts(report: Report, page: Page) -> Iterator[str]:
+    """What was found, the peak and what it would be, and how the program ended."""
     recording = report.recording
     if report.findings:
         yield ", ".join(counted(report))
