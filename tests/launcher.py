@@ -166,8 +166,9 @@ def become(request: dict[str, Any], descriptors: list[int], launcher: str) -> No
 
 
 def _children_of(launcher: str) -> None:
-    """The process in which `gradscope check` runs functions is started here too."""
+    """The process in which `gradscope check` runs functions is started here too, and the server of a gate."""
     from gradscope.checker.process import children
+    from gradscope.gating.processes import started
 
     def start(words: list[str], **options: Any) -> Process:
         null = os.open(os.devnull, os.O_RDWR)
@@ -177,7 +178,7 @@ def _children_of(launcher: str) -> None:
         os.close(null)
         return process
 
-    children.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": start})
+    children.subprocess = started.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": start})
 
 
 def _status_of(words: list[str]) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradscope import config
+from gradscope import config, config_file
 from gradscope.config import Config, display_path, from_file, nearest
 from gradscope.errors import UsageError, render
 from gradscope.patterns import PathPattern
@@ -89,6 +89,12 @@ def test_ways_of_writing_it(text: bytes) -> None:
     assert nearest(written(text)).ignore == ("GS103",)
 
 
+def test_the_gate_is_read_where_it_is_run() -> None:
+    found = nearest(written(SECTION + 'ignore = ["GS103"]\n[tool.gradscope.gate]\njobs = "wrong"\n'))
+    assert found.ignore == ("GS103",)
+    assert nearest(written("[[tool.gradscope.gate.targets]]\ntrace = 3\n", "inner")).path
+
+
 # ---------------------------------------------------------------- where it is looked for
 
 
@@ -166,8 +172,13 @@ def test_paths_are_shown_as_one_would_type_them(tmp_path: Path, monkeypatch: pyt
         ('ingore = ["GS103"]', "unknown key ingore in [tool.gradscope]; did you mean ignore?"),
         ('per_file_ignores = ["GS103"]', "did you mean per-file-ignores?"),
         ("fail_on = 3", "did you mean fail-on?"),
-        ("[tool.gradscope.gate]", "unknown key gate in [tool.gradscope]"),
-        ("steps = 3", "steps says how a program is run or reported, which only the command line does"),
+        ("gate = 3", "gate must be a table, not a number"),
+        ("[[tool.gradscope.gate]]", "gate must be a table, not a list"),
+        (
+            "steps = 3",
+            "steps says how a program is run, which the command line does, or a target of the gate",
+        ),
+        ("redact = true", "redact says how a program is reported, which only the command line does"),
         ('ignore = "GS103"', "ignore must be a list of strings, not a string"),
         ("ignore = [true]", "ignore must be a list of strings, and holds true"),
         ("ignore = 2020-01-01", "ignore must be a list of strings, not a date or time"),
@@ -180,7 +191,7 @@ def test_paths_are_shown_as_one_would_type_them(tmp_path: Path, monkeypatch: pyt
         ('baseline = " "', "baseline must be the path of a file, not empty"),
         ("per-file-ignores = []", "per-file-ignores must be a table of patterns, not a list"),
         ('per-file-ignores = {"a" = "GS1"}', '"a" must be a list of strings, not a string'),
-        ('per-file-ignores = {"a" = ["GS9"]}', '"a" GS9: no such rule'),
+        ('per-file-ignores = {"a" = ["GS99"]}', '"a" GS99: no such rule'),
         ('per-file-ignores = {"/a" = []}', 'the pattern "/a" is absolute'),
     ],
 )
@@ -225,7 +236,7 @@ def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(13, "Permission denied")
 
     folder = written(SECTION)
-    monkeypatch.setattr(config, "open", forbidden, raising=False)
+    monkeypatch.setattr(config_file, "open", forbidden, raising=False)
     with pytest.raises(UsageError, match=r"pyproject.toml cannot be read: Permission denied"):
         nearest(folder)
 

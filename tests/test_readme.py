@@ -106,7 +106,7 @@ def test_the_first_two_commands_set_up_everything() -> None:
 
 def test_the_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # one of them writes a file
-    traced, drawn, checked, measured = fences("python")
+    _, traced, drawn, checked, measured = fences("python")
     assert "no findings · 1 backward watched" in printed(traced)
     assert printed(traced).endswith("\n() 1\n")
     assert "10 nodes · 4 leaves" in printed(drawn)
@@ -119,6 +119,16 @@ def test_the_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert 0 < saved < peak
 
 
+def test_the_tests_shown_pass(tmp_path: Path) -> None:
+    tests, *_ = fences("python")
+    (tmp_path / "test_shown.py").write_text(tests, encoding="utf-8")
+    words = "-m pytest --gradscope -p gradscope.pytest_plugin --disable-plugin-autoload -q".split()
+    done = python(words, cwd=tmp_path, together=True)
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
+    assert "no findings" in done.stdout
+
+
 def printed(program: str) -> str:
     """What a program prints that is run as it stands."""
     out = io.StringIO()
@@ -128,8 +138,9 @@ def printed(program: str) -> str:
 
 
 def test_the_configuration_shown_is_that_of_the_example() -> None:
-    (shown,) = fences("toml")
-    assert shown == (PROJECT / "examples" / "project" / "pyproject.toml").read_text(encoding="utf-8")
+    gate, project = fences("toml")
+    for shown, name in ((gate, "gate"), (project, "project")):
+        assert shown == (PROJECT / "examples" / name / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def test_every_key_of_the_configuration_is_described() -> None:
@@ -170,6 +181,8 @@ def test_every_command_has_a_section() -> None:
 
 
 def test_links_lead_to_files() -> None:
-    links = re.findall(r"\]\((?!https?:)([^)]+)\)", README.read_text(encoding="utf-8"))
-    assert links
-    assert all((PROJECT / link).exists() for link in links)
+    text = README.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", text)
+    headings = {f"#{each.lower().replace(' ', '-')}" for each in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+    assert [link for link in links if link not in headings and not (PROJECT / link).exists()] == []
+    assert len(links) > 2

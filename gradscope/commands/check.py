@@ -24,7 +24,6 @@ from gradscope.errors import GradscopeError
 if TYPE_CHECKING:
     from gradscope.checker.process.request import Request
     from gradscope.checking import Outcome
-    from gradscope.loader.target import Target
 
 _EPILOG = """\b
 TARGET is one of
@@ -87,15 +86,16 @@ def command(
 ) -> int:
     """Check the gradients that TARGET defines: are they right, in every way they will be used?"""
     from gradscope.checker.process.request import SECONDS, Request
+    from gradscope.checker.process.targets import parse_words, seen_program
     from gradscope.checking import report_on
     from gradscope.loader.sweeps import read_against, read_sweep
 
     check_one_source(inputs, inputs_file)
-    judging = JudgingValues(**values)
+    judging = JudgingValues.typed(**values)
     judging.rules()  # a mistyped rule comes before a mistyped target
     try:
-        target = _target(words, run_module)
-        program = _program(target, capture, no_run)
+        target = parse_words(words, run_module)
+        program = seen_program(target, capture, no_run=no_run)
         if against is not None:
             read_against(against)
         if sweep is not None:
@@ -118,24 +118,6 @@ def command(
     outcome = _check(request)
     report = reporting.judged(lambda select, by: report_on(outcome, target.text, select, by))
     return reporting.finish(report)
-
-
-def _target(words: tuple[str, ...], run_module: str | None) -> Target:
-    from gradscope.checker.process.targets import parse_words
-
-    return parse_words(words, run_module)
-
-
-def _program(target: Target, capture: str | None, no_run: bool) -> Target | None:
-    """What is to be run so that its calls can be seen; TargetError where there is no such script."""
-    from gradscope.checker.process.targets import capture_script, own_program, unused_arguments
-
-    if capture is not None:
-        return capture_script(capture, target.arguments)
-    program = None if no_run else own_program(target)
-    if program is None and target.arguments:
-        raise unused_arguments(target, no_run=no_run)
-    return program
 
 
 def _check(request: Request) -> Outcome:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _MEMINFO: Final = Path("/proc/meminfo")
 _CGROUPS: Final = (
@@ -24,10 +25,15 @@ _CGROUPS: Final = (
 def available_bytes(device: torch.device) -> int | None:
     """Bytes that can be allocated on a device before memory runs out; None where nobody tells."""
     if device.type == "cuda":
+        import torch  # the memory of the machine is also asked for where torch is not wanted
+
         free, _total = torch.cuda.mem_get_info(device)
         return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    if device.type != "cpu":
-        return None
+    return available_on_machine() if device.type == "cpu" else None
+
+
+def available_on_machine() -> int | None:
+    """Bytes that the machine, or the container, has left; None where nobody tells."""
     known = [size for size in (_of_machine(), _of_group()) if size is not None]
     return min(known, default=None)
 

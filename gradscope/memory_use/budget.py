@@ -1,9 +1,10 @@
-"""`--budget`: an amount of memory, or a share of what a plain step needs. No torch here."""
+"""An amount of memory, as for `--budget`, or a share of what a plain step needs. No torch here."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,18 +46,21 @@ class Budget:
         return math.floor(self.share * peak)
 
 
-def parse_budget(text: str) -> Budget:
-    """Reads "8GiB", "8G" (binary), "500MB" (decimal), "1000000" (bytes) or "50%"; UsageError for others."""
+def parse_budget(text: str, option: str = "--budget", examples: Sequence[str] = _TRY) -> Budget:
+    """Reads "8GiB", "8G" (binary), "500MB" (decimal), "1000000" (bytes) or "50%"; UsageError for others.
+
+    `option` and `examples` are the words of its errors.
+    """
     found = _TEXT.fullmatch(text.strip())
     if found is None:
-        raise UsageError(f"--budget {text} is not an amount of memory", try_next=_TRY)
+        raise UsageError(f"{option} {text} is not an amount of memory", try_next=examples)
     number, unit = float(found["number"]), found["unit"]
     if unit == "%":
         return Budget(share=number / 100)
     scale = _UNITS.get(unit.casefold())
     if scale is None:
         known = ("KiB", "MiB", "GiB", "TiB", "KB", "MB", "GB", "TB")
-        raise UsageError(f"--budget {text}: no unit {unit}{did_you_mean(unit, known)}", try_next=_TRY)
+        raise UsageError(f"{option} {text}: no unit {unit}{did_you_mean(unit, known)}", try_next=examples)
     if number * scale > _MOST:
-        raise UsageError(f"--budget {text} is more than any machine has", try_next=_TRY)
+        raise UsageError(f"{option} {text} is more than any machine has", try_next=examples)
     return Budget(size=math.floor(number * scale))

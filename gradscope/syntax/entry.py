@@ -19,11 +19,12 @@ def main_block(path: str) -> range | None:
     except (OSError, SyntaxError, UnicodeDecodeError):
         return None
     tree = parse(text)
-    blocks = [statement for statement in tree.body if _is_main_block(statement)] if tree is not None else []
+    blocks = [statement for statement in tree.body if is_main_block(statement)] if tree is not None else []
     return range(blocks[0].lineno, (blocks[0].end_lineno or blocks[0].lineno) + 1) if blocks else None
 
 
-def _is_main_block(statement: ast.stmt) -> bool:
+def is_main_block(statement: ast.stmt) -> bool:
+    """Whether a statement is `if __name__ == "__main__":`."""
     if not isinstance(statement, ast.If):
         return False
     match statement.test:

@@ -70,6 +70,19 @@ def capture_script(script: str, arguments: Sequence[str]) -> Target:
     return target
 
 
+def seen_program(target: Target, capture: str | None, *, no_run: bool) -> Target | None:
+    """What is to be run so that its calls can be seen: the script of `--capture`, or the target's own.
+
+    TargetError where there is no such script, or where arguments would be given to no program.
+    """
+    if capture is not None:
+        return capture_script(capture, target.arguments)
+    program = None if no_run else own_program(target)
+    if program is None and target.arguments:
+        raise unused_arguments(target, no_run=no_run)
+    return program
+
+
 def own_program(target: Target) -> Target | None:
     """The target's own file or module as a program; None where it has no `__main__` block.
 

@@ -1,0 +1,1 @@
+"""The targets of a gate run, each in processes of its own, held to limits; nothing is left of them."""
