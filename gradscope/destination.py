@@ -160,6 +160,10 @@ def check_writable(option: str, typed: str, path: str, example: str = "report.js
         raise OutputError(
             f"{option} {typed} is a folder", try_next=f"{option} {os.path.join(typed, example)}"
         )
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe's reader would leave when it is closed
+        if not os.access(path, os.W_OK):
+            raise OutputError(f"{option} {typed} cannot be written: Permission denied")
+        return
     try:
         if os.path.exists(path):
             with open(path, "a", encoding="utf-8"):

@@ -246,7 +246,7 @@ def unjudged(recording: Recording) -> list[str]:
     limits, memory = recording.limits, recording.memory
     said = []
     if limits.max_norm_ratio is not None and not norm_ratios(recording):
-        said.append("max-norm-ratio was not judged: no trained parameter got a gradient")
+        said.append("max-norm-ratio was not judged: no trained parameter got a gradient that is not zero")
     if limits.min_gradient_share is not None and gradient_share(recording) is None:
         said.append("min-gradient-share was not judged: no backward ran, or nothing is trained")
     if limits.max_saved is not None and memory is None:

@@ -134,6 +134,7 @@ def trouble_of(report: Report, expected_status: int = 0) -> Trouble | None:
         return Trouble(TroubleKind.PROGRAM_FAILED, said, tuple(program.error.rendered.splitlines()), where)
     if program.error is None and not as_expected:
         ended = f"the program ended with status {program.exit_status}"
+        ended += f", and {expected_status} was expected" if expected_status else ""
         return Trouble(TroubleKind.PROGRAM_FAILED, ended)
     died = [each.name for each in recording.checked if each.died]
     died += [each.name for each in recording.checked_models if each.died]

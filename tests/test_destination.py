@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,16 @@ def test_a_full_disk_is_told() -> None:
         destination.open() as out,
     ):
         out.write("{}")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_the_reader_of_a_pipe_gets_the_report(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    heard: list[str] = []
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_text(encoding="utf-8")))
+    reader.start()
+    with Destination(str(pipe), machine=True, to_stderr=False).open() as out:
+        out.write("report")
+    reader.join(10)
+    assert heard == ["report"]

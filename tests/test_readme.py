@@ -122,7 +122,15 @@ def test_the_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_tests_shown_pass(tmp_path: Path) -> None:
     tests, *_ = fences("python")
     (tmp_path / "test_shown.py").write_text(tests, encoding="utf-8")
-    words = "-m pytest --gradscope -p gradscope.pytest_plugin --disable-plugin-autoload -q".split()
+    words = [
+        "-m",
+        "pytest",
+        "-q",
+        "--disable-plugin-autoload",
+        "-p",
+        "gradscope.pytest_plugin",
+        "--gradscope",
+    ]
     done = python(words, cwd=tmp_path, together=True)
     assert done.returncode == 0, done.stdout
     assert "3 passed" in done.stdout

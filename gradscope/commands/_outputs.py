@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradscope.commands._formats import chosen_format
-from gradscope.errors import UsageError, did_you_mean
+from gradscope.errors import OutputError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from gradscope.destination import Destination
@@ -32,6 +33,9 @@ def outputs(format_name: str | None, typed: Sequence[str]) -> tuple[Output, ...]
     main = chosen_format(format_name, None)
     named = [_read(each) for each in typed]
     _check(main, named)
+    if sys.stdout is None and (main != "text" or any(file == "-" for _, file in named)):
+        what = "stdout is closed, and the report cannot be written to it"
+        raise OutputError(what, try_next=f"--output {main}:FILE")
     opened = [Output(main, Destination(None, machine=False, to_stderr=False))]
     for chosen, file in named:
         on_stdout = file == "-"
@@ -73,11 +77,36 @@ def _check(main: str, named: Sequence[tuple[str, str]]) -> None:
         )
 
 
-def write_all(opened: Sequence[Output], gate: GateReport, started_in: str, *, redact: bool) -> None:
-    """Writes every report; paths in them are told from `started_in` on."""
+def check_kept(opened: Sequence[Output], kept: Iterable[tuple[str, str]]) -> None:
+    """Raises UsageError for a report that would take the place of a file that is not to be lost.
+
+    `kept` are absolute paths, each with what stands there: "the baseline".
+    """
+    whose = {os.path.realpath(path): what for path, what in kept}
+    for each in opened:
+        path = each.destination.path
+        what = whose.get(os.path.realpath(path)) if path is not None else None
+        if what is not None:
+            raise UsageError(f"--output {each.name}: {what} stands there, and would be overwritten")
+
+
+def write_all(
+    opened: Sequence[Output], gate: GateReport, started_in: str, *, redact: bool
+) -> dict[str, OutputError]:
+    """Writes every report that can be written; returns why others were not, by the names of their files.
+
+    Paths in the reports are told from `started_in` on.
+    """
     from gradscope import reporters
 
+    failed: dict[str, OutputError] = {}
     with contextlib.chdir(started_in):
         for output in opened:
-            with output.destination.open() as out:
-                reporters.render_gate(output.format_name, gate, out, redact=redact)
+            try:
+                with output.destination.open() as out:
+                    reporters.render_gate(output.format_name, gate, out, redact=redact)
+            except OutputError as error:
+                failed[output.name] = error
+            except BrokenPipeError:  # of a named pipe; stdout's own is none of our business
+                failed[output.name] = OutputError(f"nobody reads {output.name} any more")
+    return failed

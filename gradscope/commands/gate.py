@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gradscope.commands._gate_progress import GateProgress, say
 from gradscope.commands._options import (
     FORMATS_HELP,
     FileName,
@@ -83,7 +84,7 @@ def command(
     """Run the targets that pyproject.toml lists, each in a process of its own, and give one verdict."""
     if init:
         return _init(names, config_file)
-    from gradscope.commands._outputs import outputs, write_all
+    from gradscope.commands._outputs import check_kept, outputs, write_all
     from gradscope.exits import ExitStatus, of_gate
     from gradscope.gating.gate import prepare
     from gradscope.gating.verdicts import still_fails
@@ -91,8 +92,9 @@ def command(
     started_in = os.getcwd()
     opened = outputs(format_name, files)
     gate = prepare(_config(config_file), names, jobs, fail_on, baseline, update=update_baseline)
+    check_kept(opened, gate.kept_files())
     report, measured = _run(gate)
-    write_all(opened, report, started_in, redact=redact)
+    failed = write_all(opened, report, started_in, redact=redact)
     _write_job_summary(report, started_in, redact=redact)
     status = of_gate(report)
     if update_baseline:
@@ -100,8 +102,10 @@ def command(
         _tell(lines)
         if status is ExitStatus.FINDINGS and not any(map(still_fails, report.outcomes)):
             status = ExitStatus.OK
-    _tell(f"the {each.format_name} report is in {each.name}" for each in opened if each.name)
-    return status
+    written = [each for each in opened if each.name and each.name not in failed]
+    _tell(f"the {each.format_name} report is in {each.name}" for each in written)
+    _tell(f"error: {error.what}" for error in failed.values())
+    return ExitStatus.USAGE if failed and status is ExitStatus.OK else status
 
 
 def _config(config_file: str | None) -> Config:
@@ -112,15 +116,13 @@ def _config(config_file: str | None) -> Config:
 
 
 def _run(gate: Gate) -> tuple[GateReport, Sequence[Ran]]:
-    from gradscope.commands._gate_progress import GateProgress
-
     with GateProgress(len(gate.settings.targets)) as progress:
         return gate.run(progress.started, progress.ended)
 
 
 def _tell(lines: Iterable[str]) -> None:
     for line in lines:
-        click.echo(f"gradscope: {printable(line)}", err=True)
+        say(f"gradscope: {printable(line)}")
 
 
 def _write_job_summary(report: GateReport, cwd: str, *, redact: bool) -> None:
@@ -132,7 +134,10 @@ def _write_job_summary(report: GateReport, cwd: str, *, redact: bool) -> None:
     from gradscope.reporters.redaction_gate import redact_gate
 
     shown = redact_gate(report, cwd) if redact else report
-    write_job_summary(path, job_summary(shown, cwd))
+    try:
+        write_job_summary(path, job_summary(shown, cwd))
+    except OSError as error:  # the verdict is not that of the runner's files
+        _tell([f"the job's summary cannot be written to {path}: {error.strerror or error}"])
 
 
 def _init(names: tuple[str, ...], config_file: str | None) -> int:

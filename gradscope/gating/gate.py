@@ -93,6 +93,11 @@ class Gate:
         names = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
         return (f"baseline {self.accepted.name} does not know {names}; --update-baseline adds what is found",)
 
+    def kept_files(self) -> list[tuple[str, str]]:
+        """The absolute paths of the files that it reads or writes itself, and what each of them is."""
+        baselines = [each.path for each in (self.accepted, self.draft) if each is not None]
+        return [(self.config.path, "the configuration"), *((path, "the baseline") for path in baselines)]
+
     # ------------------------------------------------------------ the baseline
 
     def write_baseline(self, report: GateReport, measured: Sequence[Ran], *, redact: bool) -> list[str]:
@@ -124,8 +129,9 @@ class Gate:
             findings, new = sum(each.findings for each in written), sum(each.new for each in written)
             forgotten = sum(each.forgotten for each in written)
             noun = "finding" if findings == 1 else "findings"
+            of_targets = "1 target" if len(sections) == 1 else f"{len(sections):,} targets"
             lines.append(
-                f"baseline {draft.name} holds {findings:,} {noun} of {len(sections)} targets now "
+                f"baseline {draft.name} holds {findings:,} {noun} of {of_targets} now "
                 f"({new:,} new, {forgotten:,} forgotten)"
             )
         if left:
@@ -167,6 +173,8 @@ def prepare(
             try_next=f"gradscope gate --update-baseline{typed}",
         )
     accepted = read(path, _name(path, baseline), "gradscope gate --update-baseline --baseline")
+    for target in settings.targets:
+        accepted.gradients(target.key)  # what is damaged is told before anything runs
     return Gate(settings, config, fail_on, accepted)
 
 

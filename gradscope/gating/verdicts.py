@@ -10,6 +10,7 @@ from gradscope.exits import ExitStatus, of_report
 from gradscope.facts import Drift, Recording
 from gradscope.figures import unjudged
 from gradscope.finding import Finding, Note, Severity
+from gradscope.gating.processes.endings import PRINTED
 from gradscope.gating.processes.running import Ran
 from gradscope.gating.settings import GateTarget
 from gradscope.judging import judged
@@ -39,7 +40,7 @@ def outcome_of(
     report = _report(ran, ran.recording, judging, known, drift)
     trouble = (
         ran.trouble
-        or trouble_of(report, target.exit_status)
+        or _with_words(trouble_of(report, target.exit_status), ran.output)
         or _missing(report, target)
         or _unjudged(report, target)
     )
@@ -154,6 +155,13 @@ def _is_at_least(finding: Finding, fail_on: Severity | None) -> bool:
 # ---------------------------------------------------------------- what it was to find
 
 
+def _with_words(trouble: Trouble | None, output: tuple[str, ...]) -> Trouble | None:
+    """The trouble with the last lines that the program printed, where nothing else tells why it failed."""
+    if trouble is None or trouble.kind is not TroubleKind.PROGRAM_FAILED or trouble.details:
+        return trouble
+    return replace(trouble, details=output[-PRINTED:])
+
+
 def _missing(report: Report, target: GateTarget) -> Trouble | None:
     """What the configuration expects and the run did not show."""
     missing = [name for name in target.expect if not codes_of(name) & _found(report)]
@@ -177,10 +185,14 @@ def _found(report: Report) -> frozenset[str]:
 
 
 def still_fails(outcome: Outcome) -> bool:
-    """Whether a target fails for what no baseline accepts: a limit, a budget, something expected."""
+    """Whether a target fails for what no baseline accepts: a limit, a budget, something expected; or what one
+    did not accept, since the run did not go to its end.
+    """
     report = outcome.report
     if outcome.verdict is not Verdict.FAILED or report is None:
         return False
+    if not is_whole(outcome.trouble):
+        return True
     limits = tuple(one for one in report.findings if one.code.startswith(_LIMITS))
     failing = any(_is_at_least(one, report.fail_on) for one in limits)
     return _verdict(report, outcome.trouble, failing) is Verdict.FAILED

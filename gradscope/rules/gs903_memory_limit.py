@@ -54,7 +54,7 @@ from functools import partial
 from gradscope.facts import MemoryPeak, MemoryUse, Recording
 from gradscope.finding import Finding, Note, Severity
 from gradscope.rules import rule
-from gradscope.rules._limits import figure, stated
+from gradscope.rules._limits import stated
 from gradscope.rules._words import node_words, unique
 from gradscope.sizes import size_text
 
@@ -131,7 +131,7 @@ def _is(memory: MemoryUse) -> str:
 
 
 def _times(size: int, limit: int) -> str:
-    return f" ({figure(size / limit)} times as much)" if limit and size >= 2 * limit else ""
+    return f" ({size / limit:,.0f} times as much)" if limit and size >= 2 * limit else ""
 
 
 def _tensors(count: int, op: str, dtype: str, shape: tuple[int, ...], size: int) -> str:

@@ -10,7 +10,9 @@ import psutil
 import pytest
 
 from gradscope.cli import run
+from gradscope.commands._gate_progress import GateProgress, say
 from gradscope.exits import ExitStatus
+from gradscope.outcomes import Outcome, Verdict
 from tests.cli.running import Ran, gradscope, write
 
 HEALTHY = """
@@ -291,6 +293,41 @@ def test_three_of_twenty_are_bad_and_the_others_are_reported(tmp_path: Path) -> 
     assert running_in(tmp_path) == []
 
 
+# ---------------------------------------------------------------- what cannot be written
+
+TARGET_OF_CUT = """
+    [[tool.gradscope.gate.targets]]
+    trace = "cut.py"
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
+def test_a_report_that_cannot_be_written_keeps_no_other_one_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project(tmp_path, TARGET_OF_CUT, cut=CUT)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    words = ("--output", "json:/dev/full", "--output", "gate.sarif", "--update-baseline")
+    ran = gradscope("gate", *words, cwd=folder)
+    assert "error: the report cannot be written to /dev/full: No space left on device" in ran.err
+    assert f"the job's summary cannot be written to {tmp_path}" in ran.err
+    assert (folder / "gate.sarif").exists()
+    assert (folder / "gradscope-baseline.json").exists()
+    assert ran.status == ExitStatus.USAGE
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY")
+    assert gradscope("gate", *words[:2], cwd=folder).status == ExitStatus.FINDINGS
+
+
+def test_nobody_has_to_read_the_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_words: object, **_options: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("click.echo", gone)
+    with GateProgress(1) as progress:
+        progress.ended(Outcome("train.py", "trace", "train.py", Verdict.PASSED))
+    say("and no other line either")
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -308,6 +345,13 @@ def test_three_of_twenty_are_bad_and_the_others_are_reported(tmp_path: Path) -> 
         (["--init", "train.py"], "--init takes no names of targets"),
         (["--init"], "pyproject.toml: it has a [tool.gradscope.gate] already"),
         (["--output", "none/gate.json"], "there is no folder none"),
+        (["--output", "json:pyproject.toml"], "the configuration stands there"),
+        (["--output", "kept.json", "--baseline", "kept.json"], "the baseline stands there"),
+        (
+            ["--output", "kept.json", "--baseline", "kept.json", "--update-baseline"],
+            "the baseline stands there",
+        ),
+        (["--baseline", "hurt.json"], "baseline hurt.json is damaged"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -319,10 +363,21 @@ def test_bad_usage_is_told_before_anything_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(project(tmp_path, BASELINE.replace('baseline = "known.json"', "")))
+    write(tmp_path, "kept.json", '{"gradscope_baseline": 1}')
+    write(tmp_path, "hurt.json", '{"gradscope_baseline": 1, "targets": {"cut.py": {"gradients": 5}}}')
     assert run(["gate", *words]) == ExitStatus.USAGE
     told = capsys.readouterr()
     assert message in told.err.replace("\n", " ")
     assert told.out == ""
+
+
+def test_a_report_for_a_closed_stdout_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project(tmp_path, BASELINE))
+    monkeypatch.setattr("sys.stdout", None)
+    assert run(["gate", "--format", "json"]) == ExitStatus.USAGE
+    assert "stdout is closed" in capsys.readouterr().err
 
 
 def test_nothing_to_gate_says_how_to_begin(

@@ -68,7 +68,7 @@ def test_every_key_of_a_trace(tmp_path: Path) -> None:
         steps = 5
         environment = { A = "1" }
         select = ["GS1, GS4"]
-        ignore = ["GS103"]
+        ignore = ["GS105"]
         forbid = ["unused-parameter", "gs102"]
         expect = ["GS401"]
         fail-on = "warning"
@@ -92,7 +92,7 @@ def test_every_key_of_a_trace(tmp_path: Path) -> None:
         ),
         environment=(("A", "1"),),
         select=("GS1", "GS4"),
-        ignore=("GS103",),
+        ignore=("GS105",),
         forbid=("unused-parameter", "gs102"),
         expect=("GS401",),
         fail_on="warning",
@@ -216,6 +216,12 @@ def test_defaults_hold_for_the_targets_that_they_apply_to() -> None:
     assert trace.limits == Limits(max_norm_ratio=10, stated_at=at[0])
     assert check.limits == Limits(max_relative_error=0.1, stated_at=at[1])
     assert memory.limits == Limits(max_norm_ratio=10, max_saved=1000, stated_at=at[2])
+
+
+def test_what_is_forbidden_in_all_may_be_let_stand_in_one() -> None:
+    lines = "ignore = ['GS102']\nfail-on = 'never'\n"
+    (target,) = read(f"{GATE}forbid = ['GS102']\n{TARGET}{lines}").targets
+    assert (target.forbid, target.ignore, target.fail_on) == (("GS102",), ("GS102",), "never")
 
 
 def test_variables_are_added_to_those_of_all() -> None:
@@ -345,6 +351,11 @@ def test_two_targets_of_one_name(first: str, second: str) -> None:
     assert 'try   name = "..."' in shown
 
 
+def test_two_targets_that_a_baseline_would_take_for_one() -> None:
+    shown = refused(f'{GATE}{ENTRY}check = "a.py"\n{ENTRY}trace = "b.py"\nname = "check a.py"\n')
+    assert "two targets are called check a.py in a baseline: lines 3 and 5" in shown
+
+
 def test_targets_are_chosen_by_name_text_and_pattern() -> None:
     entries = (
         'trace = "ex/a.py"',
@@ -468,6 +479,8 @@ def test_a_wrong_key_or_value_of_all(lines: str, said: str) -> None:
         ("inputs = 'b.pt'\ninput = 'ones(2)'", "input and inputs both give the inputs; use one of them"),
         ("expect = ['GS401']\nforbid = ['GS4']", "GS401 is expected and forbidden"),
         ("expect = ['GS401']\nignore = ['GS4']", "GS401 is expected and ignored, so it would never be found"),
+        ("forbid = ['GS102']\nignore = ['GS1']", "GS102 is forbidden and ignored, so it would never fail"),
+        ("forbid = ['GS1']\nfail-on = 'never'", "nothing fails where fail-on is never; use one of them"),
         ("expect = ['GS601']", "GS601 is expected, and is no rule that trace can find"),
     ],
 )

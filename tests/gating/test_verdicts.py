@@ -28,9 +28,10 @@ def judged(
     trouble: Trouble | None = None,
     fail_on: str | None = None,
     config: Config | None = None,
+    output: tuple[str, ...] = (),
     **target: object,
 ) -> Outcome:
-    ran = Ran(replace(TARGET, **target), recording, {}, trouble, 1.5, ())  # type: ignore[arg-type]
+    ran = Ran(replace(TARGET, **target), recording, {}, trouble, 1.5, output)  # type: ignore[arg-type]
     return outcome_of(ran, config or Config(), fail_on, None, None)
 
 
@@ -134,6 +135,20 @@ def test_a_program_that_died_is_broken_unless_that_is_expected() -> None:
     assert judged(HEALTHY, exit_status=1).verdict is Verdict.BROKEN
 
 
+def test_a_status_alone_is_told_with_what_the_program_printed() -> None:
+    ended = replace(HEALTHY, program=ProgramEnd(exit_status=2))
+    said = tuple(f"line {number}" for number in range(20))
+    trouble = judged(ended, output=said).trouble
+    assert trouble is not None
+    assert (trouble.message, trouble.details) == ("the program ended with status 2", said[-10:])
+    failed = judged(failed_program(), output=said).trouble
+    assert failed is not None
+    assert failed.details == ("Traceback ...",)
+    fine = judged(HEALTHY, exit_status=1).trouble
+    assert fine is not None
+    assert fine.message == "the program ended with status 0, and 1 was expected"
+
+
 def test_an_end_that_a_finding_explains_is_no_other_trouble() -> None:
     ended = replace(lost_graph(ended_program=True), program=failed_program("needs a graph").program)
     outcome = judged(ended)
@@ -153,6 +168,13 @@ def test_a_selection_does_not_leave_out_limits() -> None:
     assert {finding.code for finding in outcome.report.findings} == {"GS902"}
     assert still_fails(outcome)
     assert not still_fails(judged(lost_graph()))
+
+
+def test_findings_of_a_program_that_died_are_not_accepted() -> None:
+    died = replace(lost_graph(), program=ProgramEnd(exit_status=3))
+    assert still_fails(judged(died))
+    hung = Trouble(TroubleKind.HUNG, "stopped")
+    assert still_fails(judged(lost_graph(), trouble=hung))
 
 
 def test_a_limit_that_was_not_looked_at_is_no_pass() -> None:

@@ -23,15 +23,11 @@ Run = Callable[..., list[str]]
 def interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     argv, path, orig_argv = list(sys.argv), list(sys.path), list(sys.orig_argv)
-    modules, random_state = dict(sys.modules), torch.get_rng_state()
+    random_state = torch.get_rng_state()
+    main = {name: sys.modules[name] for name in ("__main__", "__mp_main__") if name in sys.modules}
     yield
     sys.argv[:], sys.path[:], sys.orig_argv[:] = argv, path, orig_argv
-    for name in set(sys.modules) - set(modules):
-        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
-            del sys.modules[name]
-    for name in ("__main__", "__mp_main__"):
-        if name in modules:
-            sys.modules[name] = modules[name]
+    sys.modules.update(main)
     torch.set_rng_state(random_state)
 
 

@@ -68,6 +68,12 @@ def checked(file: ConfigFile, path: Path, read: dict[str, Any]) -> dict[str, Any
         raise file.wrong((*path, "inputs"), "input and inputs both give the inputs; use one of them")
     if "capture" in read and read.get("no-run"):
         raise file.wrong((*path, "no-run"), "capture runs a script, and no-run none; use one of them")
+    if read.get("forbid") and read.get("fail-on") == "never":
+        raise file.wrong((*path, "forbid"), "nothing fails where fail-on is never; use one of them")
+    for name in read.get("forbid", ()):
+        if codes_of(name) <= _codes(read.get("ignore", ())):
+            what = f"{name} is forbidden and ignored, so it would never fail"
+            raise file.wrong((*path, "forbid"), what)
     for key in OF_GRADIENTS:
         if key in read and read.get("fake"):
             what = f"{key} is measured of gradients, and fake tensors have no values"

@@ -16,15 +16,19 @@ def named(file: ConfigFile, stated: Sequence[tuple[Path, GateTarget]]) -> tuple[
     """Targets with names, from those that the configuration states and where: the path of the command key.
 
     One that has no name is called by its target text; where that is not enough the command stands before it,
-    and the arguments behind. Raises UsageError where two still have one name.
+    and the arguments behind. Raises UsageError where two still have one name, or one key in a baseline.
     """
     targets = [target for _, target in stated]
     known: dict[str, GateTarget] = {}
+    keys: dict[str, GateTarget] = {}
     for path, target in stated:
         name = target.name or _name(target, targets)
         if name in known:
             raise _twice(file, path, name, known[name], target)
-        known[name] = replace(target, name=name, key=target.name or _key(target))
+        key = target.name or _key(target)
+        if key in keys:
+            raise _twice(file, path, f"{key} in a baseline", keys[key], target)
+        known[name] = keys[key] = replace(target, name=name, key=key)
     return tuple(known.values())
 
 

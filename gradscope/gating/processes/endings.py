@@ -31,7 +31,7 @@ _CRASHES: Final = frozenset(
     int(getattr(signal, name, 0)) for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP")
 )
 
-_PRINTED: Final = 10
+PRINTED: Final = 10
 """Lines of what the program printed that are shown where no line of it is known."""
 
 
@@ -106,7 +106,7 @@ class Ending:
         at = f"; {verb}{_at(frames[-1], self.folder)}" if frames and verb else ""
         at = at or (f" {_at(frames[-1], self.folder)}" if frames else "")
         doing = f"; it was at {stage}" if stage and not at else ""
-        details = traceback_lines(frames, self.folder) or self.output[-_PRINTED:]
+        details = traceback_lines(frames, self.folder) or self.output[-PRINTED:]
         return Trouble(kind, f"{what}{doing}{at}", details, frames[-1] if frames else None)
 
 
@@ -152,7 +152,7 @@ def not_told(target: GateTarget, output: tuple[str, ...], *, has_begun: bool) ->
     """What to say where nobody says how a process ended; mostly because it never began."""
     if has_begun:
         what = f"the process that watches over {target.name} was ended from outside, and everything with it"
-        return Trouble(TroubleKind.CRASHED, what, output[-_PRINTED:])
+        return Trouble(TroubleKind.CRASHED, what, output[-PRINTED:])
     what = f"a fault in gradscope, not in your program: the process for {target.name} did not start"
     return Trouble(TroubleKind.FAULT, what, output)
 
