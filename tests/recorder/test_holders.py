@@ -13,6 +13,8 @@ from gradscope.recorder.holders import Holder, holders_of
 
 SEEN_BY_ALL: list[object] = []
 
+pytestmark = pytest.mark.usefixtures("nothing_is_frozen")
+
 
 class Thing:
     """Something that is held."""
