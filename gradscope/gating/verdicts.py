@@ -25,6 +25,9 @@ _LIMITS = "GS9"
 """The rules that hold a run to limits. A configuration that states a limit has selected them."""
 
 
+_DRIFT = "GS905"
+
+
 def outcome_of(
     ran: Ran, config: Config, fail_on: str | None, known: Known | None, drift: Drift | None
 ) -> Outcome:
@@ -44,6 +47,8 @@ def outcome_of(
         or _missing(report, target)
         or _unjudged(report, target)
     )
+    if trouble is not None and trouble.kind is TroubleKind.PROGRAM_FAILED:
+        report = _without_drift(report)
     failing = [one for one in report.findings if _is_at_least(one, judging.fail_on)]
     return _outcome(
         ran,
@@ -55,6 +60,12 @@ def outcome_of(
         known=0 if known is None else known.silenced,
         fixed=() if known is None or not is_whole(trouble) else known.gone(codes(target, judging)),
     )
+
+
+def _without_drift(report: Report) -> Report:
+    """Of a program that died on the way: its gradients are not those of a whole run."""
+    findings = tuple(one for one in report.findings if one.code != _DRIFT)
+    return replace(report, findings=findings, recording=replace(report.recording, drift=None))
 
 
 def _outcome(

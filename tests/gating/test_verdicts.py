@@ -8,7 +8,7 @@ import pytest
 
 from gradscope.config import Config
 from gradscope.exits import ExitStatus, of_gate
-from gradscope.facts import Limits, MissingGraph, ProgramEnd, ProgramError, Recording
+from gradscope.facts import Drift, Limits, MissingGraph, ProgramEnd, ProgramError, Recording
 from gradscope.finding import Location
 from gradscope.gating.processes.running import Ran
 from gradscope.gating.settings import GateTarget
@@ -154,6 +154,17 @@ def test_an_end_that_a_finding_explains_is_no_other_trouble() -> None:
     outcome = judged(ended)
     assert (outcome.verdict, outcome.trouble) == (Verdict.FAILED, None)
     assert judged(ended, expect=("GS101",)).verdict is Verdict.PASSED
+
+
+def test_a_program_that_died_is_not_said_to_have_drifted() -> None:
+    drift = Drift("base.json", 0.001, 0, vanished=("weight",))
+    ran = Ran(TARGET, HEALTHY, {}, None, 1.5, ())
+    of_whole = outcome_of(ran, Config(), None, None, drift)
+    of_part = outcome_of(replace(ran, recording=failed_program()), Config(), None, None, drift)
+    assert [(each.report and [one.code for one in each.report.findings]) for each in (of_whole, of_part)] == [
+        ["GS905"],
+        [],
+    ]
 
 
 def test_ignored_rules_do_not_fail() -> None:
