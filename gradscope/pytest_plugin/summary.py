@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gradscope import __version__
@@ -121,11 +121,3 @@ def _tests(tests: Sequence[str]) -> str:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def told_by(reports: Iterable[Told]) -> Tally:
-    """The tally of these."""
-    tally = Tally()
-    for told in reports:
-        tally.add(told)
-    return tally
