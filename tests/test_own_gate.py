@@ -16,9 +16,11 @@ def test_every_example_shows_what_the_baseline_knows() -> None:
     targets = json.loads(ran.out)["targets"]
     assert [(each["name"], each["trouble"]) for each in targets if each["verdict"] != "passed"] == []
     assert [(each["name"], each["fixed"]) for each in targets if each["fixed"]] == []
-    assert [
-        (each["name"], each["drift"]) for each in targets if each["drift"] and each["drift"]["drifts"]
-    ] == []
+    drifts = {each["name"]: each["drift"] for each in targets if each["drift"]}
+    assert len(drifts) > 70
+    # on another processor a drift is a warning, and no promise of ours
+    here = {name: each["drifts"] for name, each in drifts.items() if not each["other_hardware"]}
+    assert [(name, found) for name, found in here.items() if found] == []
     assert ran.status == ExitStatus.OK
     scripts = {each["name"] for each in targets if each["command"] == "trace"}
     left_out = {f"examples/{name}.py" for name in ("never_backward", "nonscalar_backward", "trainer")}
